@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! The way to a node: RPC, runtime APIs, metadata, transactions.
+
+pub mod extrinsic;
+pub mod metadata;
+pub mod node;
+pub mod submit;
+pub mod value;

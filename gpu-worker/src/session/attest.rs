@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! The claim that is made of a finished run.
+
+use super::Job;
+use anyhow::bail;
+use poaiw_artifacts::Trace;
+use poaiw_commitment::ZERO_HASH;
+use poaiw_primitives::{
+	task::{loss_curve, Attestation},
+	Hash32,
+};
+
+/// The attestation of a complete trace that is stored under `trace_root`.
+///
+/// # Errors
+/// If the trace is not complete.
+pub fn attestation(job: &Job, trace: &Trace, trace_root: Hash32) -> anyhow::Result<Attestation> {
+	let info = &job.parts.info;
+	let (Some(first), Some(last)) = (trace.records.first(), trace.records.last()) else {
+		bail!("the trace of task {} is empty", job.task);
+	};
+	if trace.records.len() as u64 != u64::from(info.segments) {
+		bail!(
+			"the trace has {} records, the workload {} segments",
+			trace.records.len(),
+			info.segments
+		);
+	}
+	let evaluation = last.evaluation;
+	Ok(Attestation {
+		task: job.task,
+		attempt: job.attempt,
+		trace_root,
+		segments: info.segments,
+		macs: info.product_macs,
+		initial_state_root: first.state_before,
+		final_state_root: last.state_after,
+		output_root: evaluation.map_or(ZERO_HASH, |evaluation| evaluation.output_root),
+		losses: loss_curve(&trace.all_losses()),
+		metric: claimed_metric(trace),
+	})
+}
+
+/// The metric that a trace claims: hits and examples, if its evaluation counts any.
+pub fn claimed_metric(trace: &Trace) -> Option<(u32, u32)> {
+	let evaluation = trace.records.last()?.evaluation?;
+	(evaluation.total > 0).then_some((evaluation.hits, evaluation.total))
+}

@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! Manifests and data files: what is wrong is said with field, value and remedy.
+
+use poaiw_models::{
+	dataset::{read_csv, Encoding, HeldOut},
+	manifest::{Data, TaskManifest},
+	Architecture, ModelError, Task,
+};
+use proptest::prelude::*;
+use serde_json::Value;
+use std::{fs, path::PathBuf};
+
+fn example() -> PathBuf {
+	PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../examples/digits/digits.toml")
+}
+
+fn text() -> String {
+	fs::read_to_string(example()).unwrap()
+}
+
+fn refused(from: &str, to: &str, why: &[&str]) {
+	let text = text();
+	assert!(text.contains(from), "the example has no `{from}`");
+	let error = TaskManifest::from_toml(&text.replace(from, to))
+		.expect_err(to)
+		.to_string();
+	for part in why {
+		assert!(error.contains(part), "`{error}` does not say `{part}`");
+	}
+}
+
+#[test]
+fn the_example_should_state_the_root_of_its_data() {
+	let task = Task::from_file(&example()).unwrap();
+	let root: String = task
+		.workload
+		.input_root()
+		.iter()
+		.map(|b| format!("{b:02x}"))
+		.collect();
+	assert_eq!(task.manifest.data.root, Some(format!("0x{root}")));
+	let rows: Vec<u32> = task.data.sets().iter().map(|t| t.rows()).collect();
+	assert_eq!(rows, [1437, 1437, 360, 360]);
+	assert_eq!(task.info.segments, 13);
+	assert!(task.memory_mib() < 64);
+}
+
+#[test]
+fn faulty_values_should_be_named_with_a_remedy() {
+	refused(
+		"title = \"Handwritten digits, 64-512-512-10\"",
+		"title = \" \"",
+		&["`title` is", "1 to 128"],
+	);
+	refused(
+		"class = \"training\"",
+		"class = \"gambling\"",
+		&["gambling", "training"],
+	);
+	refused(
+		"class = \"training\"",
+		"class = \"training\"\nprise = 1",
+		&["prise", "unknown field"],
+	);
+	refused("class = \"training\"", "", &["missing field `class`"]);
+	refused(
+		"layers = [64, 512, 512, 10]",
+		"layers = [64]",
+		&["`model.layers` is 1 widths", "2 to 64"],
+	);
+	refused(
+		"512, 512, 10]",
+		"0, 512, 10]",
+		&["`model.layers[1]` is 0", "1 to 65535"],
+	);
+	refused("batch = 512", "batch = 0", &["`training.batch` is 0"]);
+	refused("batch = 512", "batch = 512\nbatch = 512", &["duplicate key"]);
+	refused("batch = 512", "batch = -1", &["batch", "-1"]);
+	refused(
+		"rate = 0.003",
+		"rate = 0.004",
+		&["`optimiser.rate` is 0.004", "0.0039"],
+	);
+	refused("rate = 0.003", "rate = nan", &["`optimiser.rate` is NaN"]);
+	refused("rate = 0.003", "rate = -1.0", &["`optimiser.rate` is -1"]);
+	refused(
+		"weight_decay = 0.1",
+		"weight_decay = 1.0",
+		&["`optimiser.weight_decay` is 1"],
+	);
+	refused("floor = 0.1", "floor = inf", &["`schedule.floor` is inf"]);
+	refused(
+		"classes = 10",
+		"classes = 1",
+		&["`data.classes` is 1", "2 to 65535"],
+	);
+	refused(
+		"exponent = -3",
+		"exponent = 65",
+		&["`data.encoding.exponent` is 65"],
+	);
+	refused(
+		"offset = 8",
+		"offset = 2000000",
+		&["`data.encoding.offset` is 2000000"],
+	);
+	refused(
+		"max_total = 1000000000000000",
+		"max_total = 0",
+		&["`price.max_total` is 0"],
+	);
+	refused("sampled = 4", "sampled = 0", &["`verification.sampled` is 0"]);
+	refused(
+		"verifiers = 1",
+		"verifiers = 65",
+		&["`verification.verifiers` is 65"],
+	);
+	refused(
+		"deadline_blocks = 600",
+		"deadline_blocks = 0",
+		&["`terms.deadline_blocks` is 0"],
+	);
+	let long = format!("locator = \"{}\"", "x".repeat(257));
+	refused("locator = \"\"", &long, &["`terms.locator`", "256"]);
+	refused("root = \"0x", "root = \"0X", &["`data.root`", "64 hex digits"]);
+	refused("root = \"0x", "root = \"0x+", &["`data.root`"]);
+	refused(
+		"class = \"training\"",
+		"class = \"training\"\narchitecture_file = \"a.toml\"",
+		&["given twice"],
+	);
+	assert!(matches!(
+		TaskManifest::from_toml("\u{0}"),
+		Err(ModelError::Toml(_))
+	));
+}
+
+fn build(from: &str, to: &str) -> String {
+	let manifest = TaskManifest::from_toml(&text().replace(from, to)).unwrap();
+	manifest
+		.build(example().parent().unwrap())
+		.expect_err(to)
+		.to_string()
+}
+
+#[test]
+fn models_that_do_not_fit_the_data_should_be_refused_before_anything_is_paid() {
+	let says = |from, to, why: &str| {
+		let error = build(from, to);
+		assert!(error.contains(why), "`{error}` does not say `{why}`");
+	};
+	says("[64, 512", "[63, 512", "the data has 64 values");
+	says("512, 10]", "512, 11]", "the data has 10 classes");
+	says(
+		"classes = 10",
+		"classes = 9",
+		"label 9: it must be a class from 0 to 8",
+	);
+	says(
+		"batch = 512",
+		"batch = 1438",
+		"the training set has 1437 examples",
+	);
+	says("offset = 8", "offset = -60", "outside of -63 to 63");
+	says("every = 5", "every = 1", "`data.held_out.every` is 1");
+	says("remainder = 0", "remainder = 5", "`data.held_out.remainder` is 5");
+	says("digits.csv.gz", "digit.csv.gz", "check the path");
+}
+
+#[test]
+fn data_that_is_not_the_expected_one_should_be_refused() {
+	let text = text();
+	let at = text.find("root = \"0x").unwrap() + 10;
+	let mut other = text.clone();
+	let digit = if &text[at..at + 1] == "0" { "1" } else { "0" };
+	other.replace_range(at..at + 1, digit);
+	let error = TaskManifest::from_toml(&other)
+		.unwrap()
+		.build(example().parent().unwrap())
+		.unwrap_err();
+	assert!(matches!(error, ModelError::Root { .. }), "{error}");
+}
+
+#[test]
+fn data_files_with_errors_should_name_row_and_value() {
+	let folder = std::env::temp_dir().join(format!("poaiw-models-{}", std::process::id()));
+	fs::create_dir_all(&folder).unwrap();
+	let encoding = Encoding {
+		offset: 0,
+		exponent: 0,
+	};
+	let read = |name: &str, bytes: &[u8]| {
+		let path = folder.join(name);
+		fs::write(&path, bytes).unwrap();
+		read_csv(&path, &encoding, 3)
+	};
+	let says = |bytes: &[u8], why: &str| {
+		let error = read("a.csv", bytes).unwrap_err().to_string();
+		assert!(error.contains(why), "`{error}` does not say `{why}`");
+	};
+	assert_eq!(read("a.csv", b"1,2,0\n-3,63,2\n").unwrap().values, [1, 2, -3, 63]);
+	says(b"", "no rows");
+	says(b"1,2,0\n1,x,0\n", "row 2: column 2: `x` is not an integer");
+	says(b"1,2,0\n1,0\n", "rows of one length");
+	says(b"1,64,0\n", "64 - offset 0 is 64");
+	says(b"1,2,3\n", "label 3");
+	says(b"1,2,-1\n", "label -1");
+	says(b"7\n", "1 columns");
+	says(b"1,\xff\xfe,0\n", "row 1");
+	says(b"99999999999999999999,1,0\n", "is not an integer");
+	assert!(read("b.csv.gz", b"not gzip").is_err());
+	let few = read("a.csv", b"1,2,0\n").unwrap();
+	let rule = HeldOut {
+		every: 2,
+		remainder: 0,
+	};
+	assert!(few
+		.split(&rule, 3, 0)
+		.unwrap_err()
+		.to_string()
+		.contains("one part would be empty"));
+	fs::remove_dir_all(&folder).unwrap();
+}
+
+/// Property names of every object in the schema, by its path.
+fn schema_keys(schema: &Value, node: &Value, path: &str, out: &mut Vec<(String, Vec<String>)>) {
+	let node = match node.get("$ref").and_then(Value::as_str) {
+		Some(reference) => &schema["$defs"][reference.trim_start_matches("#/$defs/")],
+		None => node,
+	};
+	let Some(properties) = node.get("properties").and_then(Value::as_object) else {
+		return;
+	};
+	assert_eq!(node["additionalProperties"], Value::Bool(false), "{path}");
+	let mut keys: Vec<String> = properties.keys().cloned().collect();
+	keys.sort();
+	out.push((path.into(), keys));
+	for (name, child) in properties {
+		schema_keys(schema, child, &format!("{path}/{name}"), out);
+	}
+}
+
+#[test]
+fn the_schema_should_have_the_fields_of_the_manifest() {
+	let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("task-manifest.schema.json");
+	let schema: Value = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
+	let mut objects = Vec::new();
+	schema_keys(&schema, &schema, "", &mut objects);
+	let mut manifest = TaskManifest::from_toml(&text()).unwrap();
+	manifest.architecture_file = Some("a.toml".into());
+	let full = serde_json::to_value(&manifest).unwrap();
+	assert_eq!(objects.len(), 12);
+	for (path, keys) in objects {
+		let object = full
+			.pointer(&path)
+			.unwrap_or_else(|| panic!("the manifest has no {path}"));
+		let mut fields: Vec<String> = object.as_object().unwrap().keys().cloned().collect();
+		fields.sort();
+		assert_eq!(fields, keys, "at `{path}`");
+	}
+}
+
+proptest! {
+	#![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
+
+	#[test]
+	fn altered_manifests_should_never_panic(at: usize, with in "[ -~\\n]{0,3}", cut in 0usize..4) {
+		let mut text = text();
+		let at = at % text.len();
+		if text.is_char_boundary(at) && text.is_char_boundary((at + cut).min(text.len())) {
+			text.replace_range(at..(at + cut).min(text.len()), &with);
+			if let Ok(manifest) = TaskManifest::from_toml(&text) {
+				prop_assert!(manifest.check().is_ok());
+			}
+			let _ = Architecture::from_toml(&text);
+			let _ = toml::from_str::<Data>(&text);
+		}
+	}
+}

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: GPL-3.0-or-later WITH Classpath-exception-2.0
+
+//! Chains for tests: the real client, database and import of a node, without network, with a target that the CPU meets
+//! at once.
+#![allow(dead_code, missing_docs)]
+
+use codec::Encode;
+use poaiw_node::{
+	chain_spec::ChainSpec,
+	cli::Cli,
+	consensus::{
+		builder::build_at,
+		import::SealVerifier,
+		mining::{SubmitError, Template, TemplateKeeper},
+		rules::Rules,
+	},
+	service::{new_partial, FullBackend, FullClient, FullPool},
+};
+use poaiw_primitives::{digest::Author, Block, Hash, Header, Moment};
+use poaiw_work::{
+	builder::synthetic_seal,
+	cpu_miner::{Miner, Search},
+	Dims,
+};
+use polkadot_sdk::*;
+use sc_cli::SubstrateCli;
+use sc_client_api::{BlockBackend, HeaderBackend};
+use sc_consensus::{BlockImportParams, BoxBlockImport, ImportResult, JustificationSyncLink, Verifier};
+use sc_service::{ChainType, TaskManager};
+use serde_json::json;
+use sp_consensus::{BlockOrigin, Proposal};
+use sp_keyring::Sr25519Keyring;
+use std::sync::Arc;
+
+/// Half-life of the test chain, in ms.
+pub const HALF_LIFE_MS: u64 = 600_000;
+/// How long before now the schedule of the test chain began, in ms.
+pub const AGE_MS: u64 = 3_600_000;
+
+/// Milliseconds since the Unix epoch.
+pub fn now() -> Moment {
+	std::time::SystemTime::now()
+		.duration_since(std::time::UNIX_EPOCH)
+		.unwrap()
+		.as_millis() as Moment
+}
+
+/// When the schedule of test chains began: the same for all chains of one test.
+pub fn genesis_time() -> Moment {
+	now() - AGE_MS
+}
+
+fn spec(genesis_time: Moment) -> ChainSpec {
+	// About 16 tickets in a block.
+	let target = poaiw_primitives::U256::MAX / (16u64 * 131_072);
+	ChainSpec::builder(poaiw_runtime::WASM_BINARY.expect("build with the wasm"), None)
+		.with_name("Test")
+		.with_id("test")
+		.with_chain_type(ChainType::Development)
+		.with_genesis_config_preset_name("development")
+		.with_genesis_config_patch(json!({ "difficulty": {
+			"initialTarget": target, "halfLifeMs": HALF_LIFE_MS, "genesisTime": genesis_time,
+		} }))
+		.build()
+}
+
+pub struct NoLink;
+
+impl JustificationSyncLink<Block> for NoLink {
+	fn request_justification(&self, _: &Hash, _: u32) {}
+	fn clear_justification_requests(&self) {}
+}
+
+/// A chain without network.
+pub struct Chain {
+	pub client: Arc<FullClient>,
+	pub backend: Arc<FullBackend>,
+	pub pool: Arc<FullPool>,
+	pub rules: Arc<Rules<FullClient>>,
+	pub keeper: TemplateKeeper<FullClient>,
+	pub import: BoxBlockImport<Block>,
+	pub keystore: sp_keystore::KeystorePtr,
+	pub author: Author,
+	tasks: TaskManager,
+}
+
+pub fn author(key: Sr25519Keyring) -> Author {
+	Author {
+		author: key.to_account_id(),
+		payout: key.to_account_id(),
+	}
+}
+
+impl Chain {
+	/// A new chain; all with the same `genesis_time` have the same genesis.
+	pub fn new(genesis_time: Moment) -> Self {
+		let cli = Cli::try_parse(&["poaiw-node", "--dev", "--tmp"]);
+		let mut config = cli
+			.create_configuration(&cli.run, tokio::runtime::Handle::current())
+			.expect("configuration");
+		config.chain_spec = Box::new(spec(genesis_time));
+		config.prometheus_config = None;
+		let parts = new_partial(&config).expect("parts");
+		let author = author(Sr25519Keyring::Alice);
+		// The queue of this chain is not used: what it does with a block is done step by step below.
+		let (import, keeper_import) = ((parts.other.block_import)(), (parts.other.block_import)());
+		let keeper = TemplateKeeper::new(
+			parts.other.rules.clone(),
+			keeper_import,
+			Arc::new(NoLink),
+			Some(author.clone()),
+		);
+		let keystore = parts.keystore_container.keystore();
+		poaiw_node::keys::insert_reporters(&keystore, &ChainType::Development, None).expect("keys");
+		Self {
+			client: parts.client,
+			backend: parts.backend,
+			pool: parts.transaction_pool,
+			rules: parts.other.rules,
+			keeper,
+			import,
+			keystore,
+			author,
+			tasks: parts.task_manager,
+		}
+	}
+
+	pub fn best(&self) -> (u32, Hash) {
+		let info = self.client.info();
+		(info.best_number, info.best_hash)
+	}
+
+	pub fn header(&self, hash: Hash) -> Header {
+		self.client.header(hash).unwrap().unwrap()
+	}
+
+	/// A template on any block.
+	pub async fn template(&self, parent: Hash, author: Author, time: Moment) -> (Template, Proposal<Block>) {
+		let mut proposers = sc_basic_authorship::ProposerFactory::new(
+			self.tasks.spawn_handle(),
+			self.client.clone(),
+			self.pool.clone(),
+			None,
+			None,
+		);
+		build_at(&self.rules, &mut proposers, &self.header(parent), author, time)
+			.await
+			.expect("template")
+	}
+
+	/// A block on any block, through the keeper.
+	pub async fn mine_on(&self, parent: Hash, time: Moment) -> Result<Hash, SubmitError> {
+		let (template, proposal) = self.template(parent, self.author.clone(), time).await;
+		let seal = win(&template);
+		let pre_hash = template.pre_hash;
+		self.keeper.store(template, proposal);
+		self.keeper.submit(pre_hash, seal).await
+	}
+
+	/// A block on the best one, now.
+	pub async fn mine(&self) -> Hash {
+		self.mine_on(self.best().1, now()).await.expect("mined")
+	}
+
+	/// What the network would send of a block.
+	pub fn block(&self, hash: Hash) -> (Header, Vec<<Block as sp_runtime::traits::Block>::Extrinsic>) {
+		(self.header(hash), self.client.block_body(hash).unwrap().unwrap())
+	}
+
+	/// Takes a block as the import queue does: verify, then import.
+	pub async fn receive(
+		&self,
+		(header, body): (Header, Vec<<Block as sp_runtime::traits::Block>::Extrinsic>),
+	) -> Result<ImportResult, String> {
+		let mut params = BlockImportParams::new(BlockOrigin::NetworkBroadcast, header);
+		params.body = Some(body);
+		let params = SealVerifier::new(self.rules.clone()).verify(params).await?;
+		self.import.import_block(params).await.map_err(|e| e.to_string())
+	}
+
+	/// Total work of a block.
+	pub fn total_work(&self, hash: Hash) -> poaiw_primitives::U256 {
+		sc_consensus_pow::PowAux::<poaiw_primitives::U256>::read::<_, Block>(&*self.client, &hash)
+			.unwrap()
+			.total_difficulty
+	}
+}
+
+/// A winning seal for a template.
+pub fn win(template: &Template) -> Vec<u8> {
+	let profile = &template.params.profile;
+	for cols in (1..=32u32).rev() {
+		let dims = Dims::new(512, cols * 16, 512).unwrap();
+		let search = Search {
+			pre_hash: template.pre_hash.as_fixed_bytes(),
+			profile,
+			mac_target: template.params.mac_target,
+			items: None,
+		};
+		let miner = Miner::synthetic(search, template.author.author.as_ref(), &dims).unwrap();
+		if let Some(win) = miner.all_wins().unwrap().first() {
+			return synthetic_seal(&dims, win.position, miner.rank())
+				.unwrap()
+				.encode();
+		}
+	}
+	panic!("no winning ticket for target {}", template.params.mac_target);
+}
+
+trait TryParse {
+	fn try_parse(args: &[&str]) -> Self;
+}
+
+impl TryParse for Cli {
+	fn try_parse(args: &[&str]) -> Self {
+		<Self as SubstrateCli>::from_iter(args.iter().map(|arg| arg.to_string()))
+	}
+}

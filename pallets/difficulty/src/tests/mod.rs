@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! Tests by behaviour.
+
+mod epochs;
+mod genesis;
+mod target;
+mod timestamps;
