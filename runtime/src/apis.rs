@@ -5,12 +5,11 @@
 use crate::{
 	genesis_config_presets, AccountId, Balance, Block, BlockNumber, Difficulty, Executive, Grandpa,
 	InherentDataExt, Moment, Nonce, ProofVerification, Runtime, RuntimeCall, RuntimeGenesisConfig,
-	SessionKeys, System, TaskMarket, Timestamp, TokenEconomics, TransactionPayment, WorkerRegistry, VERSION,
+	SessionKeys, System, TaskMarket, TokenEconomics, TransactionPayment, WorkerRegistry, VERSION,
 };
 use alloc::vec::Vec;
 use frame_support::{
 	genesis_builder_helper::{build_state, get_preset},
-	traits::Get,
 	weights::Weight,
 };
 use pallet_grandpa::AuthorityId as GrandpaId;

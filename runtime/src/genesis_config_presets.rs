@@ -4,7 +4,7 @@
 //!
 //! | preset | who |
 //! |---|---|
-//! | `development` | one node does everything: Alice seals, votes on finality and verifies; Dave verifies too; Bob and Charlie work |
+//! | `development` | one node does everything: Alice seals, votes on finality and verifies; Bob and Charlie work |
 //! | `local_testnet` | Alice, Bob and Charlie verify and vote on finality; Dave and Eve work |
 //!
 //! Both have short times and a target that one thread of a CPU, or a software GPU, meets every few seconds. Another
@@ -115,11 +115,11 @@ fn testnet(
 
 /// One node that does everything.
 fn development() -> Value {
-	use Sr25519Keyring::{Alice, Bob, Charlie, Dave};
+	use Sr25519Keyring::{Alice, Bob, Charlie};
 	testnet(
 		Alice.to_account_id(),
 		vec![authority(Alice, Ed25519Keyring::Alice)],
-		vec![verifier(Alice), worker(Bob), worker(Charlie), verifier(Dave)],
+		vec![verifier(Alice), worker(Bob), worker(Charlie)],
 		b"PoAIW development",
 	)
 }

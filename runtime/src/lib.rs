@@ -7,6 +7,8 @@
 //! - [`genesis_config_presets`]: `development` and `local_testnet`.
 //! - [`session`]: who votes on finality.
 #![cfg_attr(not(feature = "std"), no_std)]
+// The macros of FRAME and the generated wasm module define public items without documentation.
+#![allow(missing_docs)]
 // `#[frame_support::runtime]` expands to deep types.
 #![recursion_limit = "512"]
 
@@ -18,7 +20,6 @@ include!(concat!(env!("OUT_DIR"), "/wasm_binary.rs"));
 
 pub mod apis;
 pub mod configs;
-pub mod fees;
 pub mod genesis_config_presets;
 pub mod session;
 

@@ -7,7 +7,6 @@ use alloc::vec::Vec;
 use core::cmp::Reverse;
 use poaiw_primitives::traits::Registry;
 use polkadot_sdk::*;
-use sp_core::Get;
 
 /// Number of a session, as the session pallet counts.
 type SessionIndex = u32;

@@ -115,7 +115,7 @@ impl pallet_proof_verification::Config for Runtime {
 	type WithheldSlash = WithheldSlash;
 	type SilenceSlash = SilenceSlash;
 	type MinoritySlash = MinoritySlash;
-	// Nobody judges itself, not even on a development chain: its presets have two verifiers.
+	// Nobody judges itself, not even on a development chain: there, workers and the verifier are different accounts.
 	type AllowSelfVerification = ConstBool<false>;
 	type ReportPriority = ConstU64<REPORT_PRIORITY>;
 	type WeightInfo = pallet_proof_verification::weights::SubstrateWeight<Runtime>;
