@@ -255,7 +255,8 @@ async fn claims_that_do_not_fit_the_trace_should_be_refused() {
 	let good = bench.settled().await;
 	let other_state = initial_state(&bench.task.workload, &bench.task.info, [8; 32]).unwrap();
 	let other_root = bench.store.put_state(&other_state).await.unwrap();
-	let changes: [(&str, &dyn Fn(&mut TaskReport)); 7] = [
+	type Change<'a> = (&'a str, &'a dyn Fn(&mut TaskReport));
+	let changes: [Change<'_>; 7] = [
 		("end of the trace", &|report| {
 			claim(report).final_state_root = other_root
 		}),

@@ -6,7 +6,9 @@
 //! - [`consensus`]: seals, import, templates, the built-in miner.
 //! - [`rpc`]: the node's own RPC methods.
 //! - [`cli`], [`command`], [`chain_spec`], [`keys`]: what the user sees.
-//! - [`metrics`]: Prometheus.
+//! - [`metrics`][]: Prometheus.
+// The SDK's own error types are that large.
+#![allow(clippy::result_large_err)]
 #![cfg_attr(
 	not(test),
 	deny(

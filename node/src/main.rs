@@ -2,6 +2,8 @@
 
 //! Entry point.
 
+// The SDK's own error type is that large.
+#[allow(clippy::result_large_err)]
 fn main() -> polkadot_sdk::sc_cli::Result<()> {
 	poaiw_node::command::run()
 }

@@ -3,7 +3,6 @@
 //! Every genesis preset builds, and the chain that it makes can start.
 
 use codec::Encode;
-use frame_support::traits::Get;
 use poaiw_primitives::traits::Registry;
 use poaiw_runtime::{
 	configs, genesis_config_presets as presets, session::BondedVerifiers, AccountId, Difficulty, Grandpa,

@@ -54,7 +54,7 @@ pub async fn run(node: &str, out: Out, command: AccountCommand) -> Result<u8> {
 			let signer = Signer::create_key_file(&key_file)?;
 			let address = address(signer.account(), GENERIC_PREFIX);
 			out.value(&json!({ "account": address, "key_file": key_file.display().to_string() }));
-			out.text(format!("{address}"));
+			out.text(&address);
 			out.text(format!(
 				"Secret: {} (mode 0600). Keep a copy: whoever has it has the account.",
 				key_file.display()

@@ -82,6 +82,7 @@ pub struct Chain {
 	pub keystore: sp_keystore::KeystorePtr,
 	pub author: Author,
 	tasks: TaskManager,
+	_folder: tempfile::TempDir,
 }
 
 pub fn author(key: Sr25519Keyring) -> Author {
@@ -94,7 +95,10 @@ pub fn author(key: Sr25519Keyring) -> Author {
 impl Chain {
 	/// A new chain; all with the same `genesis_time` have the same genesis.
 	pub fn new(genesis_time: Moment) -> Self {
-		let cli = Cli::try_parse(&["poaiw-node", "--dev", "--tmp"]);
+		// A folder of its own: `--tmp` names one for the whole process.
+		let folder = tempfile::tempdir().expect("temporary folder");
+		let base_path = folder.path().to_str().expect("UTF-8");
+		let cli = Cli::try_parse(&["poaiw-node", "--dev", "--base-path", base_path]);
 		let mut config = cli
 			.create_configuration(&cli.run, tokio::runtime::Handle::current())
 			.expect("configuration");
@@ -122,6 +126,7 @@ impl Chain {
 			keystore,
 			author,
 			tasks: parts.task_manager,
+			_folder: folder,
 		}
 	}
 

@@ -56,6 +56,8 @@ pub use weights::WeightInfo;
 
 use polkadot_sdk::*;
 
+// FRAME's macros expand to `expect()`; code of this project does not.
+#[allow(clippy::expect_used)]
 #[frame_support::pallet]
 pub mod pallet {
 	use super::*;

@@ -58,7 +58,9 @@ pub mod weights;
 
 #[cfg(test)]
 use crate as pallet_proof_verification;
+// The mock, which both pallets share, finds either of them in this crate.
 #[cfg(test)]
+#[allow(clippy::single_component_path_imports)]
 use pallet_task_market;
 
 pub use beacon::BEACON_SEALS;
@@ -70,6 +72,8 @@ use polkadot_sdk::{frame_support, frame_system, sp_runtime};
 /// Target of log lines.
 pub(crate) const LOG: &str = "runtime::proof-verification";
 
+// FRAME's macros expand to `expect()`; code of this project does not.
+#[allow(clippy::expect_used)]
 #[frame_support::pallet]
 pub mod pallet {
 	use super::*;

@@ -53,7 +53,7 @@ impl<T: Config> Pallet<T> {
 			}
 		}
 		ensure!(
-			pending.iter().all(|id| Records::<T>::contains_key(id)),
+			pending.iter().all(Records::<T>::contains_key),
 			"pending without a record"
 		);
 		Ok(())

@@ -57,8 +57,10 @@ pub mod weights;
 
 #[cfg(test)]
 use crate as pallet_task_market;
+// The mock, which both pallets share, finds either of them in this crate.
 pub use pallet::*;
 #[cfg(test)]
+#[allow(clippy::single_component_path_imports)]
 use pallet_proof_verification;
 pub use weights::WeightInfo;
 
@@ -67,6 +69,8 @@ use polkadot_sdk::{frame_support, frame_system, sp_runtime};
 /// Target of log lines.
 pub(crate) const LOG: &str = "runtime::task-market";
 
+// FRAME's macros expand to `expect()`; code of this project does not.
+#[allow(clippy::expect_used)]
 #[frame_support::pallet]
 pub mod pallet {
 	use super::*;

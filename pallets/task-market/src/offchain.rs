@@ -76,7 +76,7 @@ impl<T: Config> Pallet<T> {
 		}
 		let outbox = liveness_key(&account, id);
 		// Only a worker that made progress since the last heartbeat is alive.
-		if !stored::<Liveness>(&outbox).is_some_and(|sign| sign.at > lease.heartbeat) {
+		if stored::<Liveness>(&outbox).is_none_or(|sign| sign.at <= lease.heartbeat) {
 			return;
 		}
 		let report = SignedReport {

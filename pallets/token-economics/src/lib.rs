@@ -72,6 +72,8 @@ pub use weights::WeightInfo;
 use poaiw_primitives::traits;
 use polkadot_sdk::*;
 
+// FRAME's macros expand to `expect()`; code of this project does not.
+#[allow(clippy::expect_used)]
 #[frame_support::pallet]
 pub mod pallet {
 	use super::*;
@@ -279,7 +281,7 @@ pub mod pallet {
 			if let Err(error) = Pallet::<T>::validate(&self.parameters) {
 				panic!("tokenEconomics.parameters: {error:?} in {:?}", self.parameters);
 			}
-			CurrentParameters::<T>::put(&self.parameters);
+			CurrentParameters::<T>::put(self.parameters);
 		}
 	}
 
@@ -373,7 +375,7 @@ pub mod pallet {
 		pub fn set_parameters(origin: OriginFor<T>, parameters: Parameters) -> DispatchResult {
 			ensure_root(origin)?;
 			Self::validate(&parameters)?;
-			CurrentParameters::<T>::put(&parameters);
+			CurrentParameters::<T>::put(parameters);
 			// The carry is in units of the old divisor; less than one smallest unit is given up.
 			EmissionCarry::<T>::kill();
 			Self::deposit_event(Event::ParametersSet { parameters });

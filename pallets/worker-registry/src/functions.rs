@@ -372,7 +372,7 @@ impl<T: Config> Pallet<T> {
 	#[cfg(any(feature = "try-runtime", test))]
 	fn try_state_workers() -> Result<(), sp_runtime::TryRuntimeError> {
 		let workers = Records::<T>::iter_keys()
-			.filter(|a| <Self as traits::Registry>::is_worker(a))
+			.filter(<Self as traits::Registry>::is_worker)
 			.count();
 		ensure!(
 			workers == Workers::<T>::get() as usize,

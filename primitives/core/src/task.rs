@@ -239,6 +239,9 @@ pub enum TaskState {
 	},
 }
 
+/// Who was asked about a segment, and what they said so far.
+pub type SegmentVotes = alloc::vec::Vec<(AccountId, Option<Verdict>)>;
+
 /// The verification of an attestation as far as it is.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, TypeInfo)]
 pub struct VerificationReport {
@@ -247,7 +250,7 @@ pub struct VerificationReport {
 	/// Height at which it was made.
 	pub attested_at: BlockNumber,
 	/// Segments sampled by the beacon, with (verifier, vote) pairs; empty until the beacon is complete.
-	pub segments: alloc::vec::Vec<(u32, alloc::vec::Vec<(AccountId, Option<Verdict>)>)>,
+	pub segments: alloc::vec::Vec<(u32, SegmentVotes)>,
 }
 
 /// The whole life of a task in one answer.

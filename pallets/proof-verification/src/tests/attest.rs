@@ -173,7 +173,7 @@ fn attestation_should_be_refused_when_stale_or_in_a_wrong_call() {
 		let old = report(WORKER, Report::Attest(attestation(task)));
 		for _ in 0..=REPORT_LONGEVITY {
 			next_block();
-			if now() % 5 == 0 {
+			if now().is_multiple_of(5) {
 				assert_eq!(send(WORKER, Report::Heartbeat { task }), Ok(Ok(())));
 			}
 		}

@@ -25,7 +25,8 @@ fn post_should_hold_the_maximum_price() {
 #[test]
 fn post_should_refuse_each_bad_field_with_its_own_error() {
 	ExtBuilder::default().build_and_execute(|| {
-		let cases: Vec<(Box<dyn Fn(&mut TaskSpec)>, Error<Test>)> = vec![
+		type Spoil = Box<dyn Fn(&mut TaskSpec)>;
+		let cases: Vec<(Spoil, Error<Test>)> = vec![
 			(Box::new(|s| s.macs = 0), Error::NoWork),
 			(Box::new(|s| s.macs = 1_000 * GMAC + 1), Error::TooMuchWork),
 			(Box::new(|s| s.segments = 0), Error::BadSegments),

@@ -181,7 +181,7 @@ fn reward_should_not_be_minted_when_the_account_cannot_take_it() {
 		assert_eq!(outcome(), ShareOutcome::NotHoldable);
 		assert_eq!(Balances::total_issuance(), before);
 		// Accounts that exist are paid.
-		Balances::force_set_balance(RuntimeOrigin::root(), payout(2).into(), ED).unwrap();
+		Balances::force_set_balance(RuntimeOrigin::root(), payout(2), ED).unwrap();
 		Economics::mint(&payout(2), 0);
 		CurrentTotals::<Test>::mutate(|t| t.minted += ED);
 		block(2, WorkSource::Synthetic);

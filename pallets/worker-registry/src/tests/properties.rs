@@ -59,7 +59,10 @@ fn apply(op: Op) {
 		Op::Deregister(n) => Registry::deregister(signed(n)),
 		Op::Withdraw(n) => Registry::withdraw(signed(n)),
 		Op::Begin(n) => Registry::begin_obligation(&account(n)),
-		Op::End(n) => Ok(Registry::end_obligation(&account(n))),
+		Op::End(n) => {
+			Registry::end_obligation(&account(n));
+			Ok(())
+		}
 		Op::Slash(n, amount, winner) => {
 			let before = held(n);
 			let taken = Registry::slash(&account(n), amount, winner.map(account).as_ref());
@@ -74,8 +77,14 @@ fn apply(op: Op) {
 			);
 			Ok(())
 		}
-		Op::Fault(n) => Ok(Registry::note_fault(&account(n))),
-		Op::Wait(blocks) => Ok(go_to(System::block_number() + blocks)),
+		Op::Fault(n) => {
+			Registry::note_fault(&account(n));
+			Ok(())
+		}
+		Op::Wait(blocks) => {
+			go_to(System::block_number() + blocks);
+			Ok(())
+		}
 	});
 }
 
