@@ -75,5 +75,6 @@ fn digits_should_be_mined_verified_and_paid_when_posted_on_a_development_network
 		.expect("the result can be downloaded");
 	let receipt = std::fs::read(folder.join("receipt.json")).expect("the result has a receipt");
 	let receipt: Value = serde_json::from_slice(&receipt).expect("the receipt is JSON");
-	assert_eq!(receipt["task"], task);
+	assert_eq!(receipt["task"]["id"], task);
+	assert_eq!(receipt["task"]["state"], "settled");
 }
