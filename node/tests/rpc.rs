@@ -83,11 +83,13 @@ async fn serve(deny: DenyUnsafe) -> Served {
 		.await
 		.unwrap();
 	let url = format!("ws://{}", server.local_addr().unwrap());
+	// The server answers from here on, the handshake included.
+	let server = server.start(module);
 	let client = WsClientBuilder::default().build(&url).await.unwrap();
 	Served {
 		chain,
 		client,
-		_server: server.start(module),
+		_server: server,
 	}
 }
 
@@ -164,7 +166,11 @@ async fn worker_should_get_templates_and_seal_a_block() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn unsafe_methods_should_be_denied_to_strangers_and_safe_ones_answered() {
-	let Served { client, _server, .. } = serve(DenyUnsafe::Yes).await;
+	let Served {
+		client,
+		_server,
+		chain: _chain,
+	} = serve(DenyUnsafe::Yes).await;
 	let bob = account(Sr25519Keyring::Bob);
 	let call = |method: &'static str, params: jsonrpsee::core::params::ArrayParams| {
 		client.request::<serde_json::Value, _>(method, params)
@@ -195,7 +201,11 @@ async fn unsafe_methods_should_be_denied_to_strangers_and_safe_ones_answered() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn ninth_author_should_be_refused() {
-	let Served { client, _server, .. } = serve(DenyUnsafe::No).await;
+	let Served {
+		client,
+		_server,
+		chain: _chain,
+	} = serve(DenyUnsafe::No).await;
 	let mut held = Vec::new();
 	for number in 1..=8u8 {
 		let subscribed = client
@@ -263,7 +273,11 @@ async fn lease_wish_should_be_stored_for_the_off_chain_worker_when_it_makes_sens
 
 #[tokio::test(flavor = "multi_thread")]
 async fn reports_that_fit_no_state_should_be_refused() {
-	let Served { client, _server, .. } = serve(DenyUnsafe::No).await;
+	let Served {
+		client,
+		_server,
+		chain: _chain,
+	} = serve(DenyUnsafe::No).await;
 	let bob = account(Sr25519Keyring::Bob);
 	let alice = account(Sr25519Keyring::Alice);
 	let call = |method: &'static str, params: jsonrpsee::core::params::ArrayParams| {
@@ -316,7 +330,11 @@ async fn reports_that_fit_no_state_should_be_refused() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn market_should_quote_check_and_report() {
-	let Served { client, _server, .. } = serve(DenyUnsafe::No).await;
+	let Served {
+		client,
+		_server,
+		chain: _chain,
+	} = serve(DenyUnsafe::No).await;
 	let quote: QuoteJson = client
 		.request("market_quote", rpc_params!["2500000000", "7"])
 		.await
