@@ -157,3 +157,20 @@ fn integrity_tests_of_all_pallets_should_pass() {
 	sp_io::TestExternalities::default()
 		.execute_with(<poaiw_runtime::AllPalletsWithSystem as IntegrityTest>::integrity_test);
 }
+
+/// A burn that the ledger does not see would make the supply equation false for good.
+#[test]
+fn burning_outside_of_the_ledger_should_be_filtered_and_a_transfer_allowed() {
+	use frame_support::traits::Contains;
+	use poaiw_runtime::{configs::Calls, RuntimeCall};
+	let burn = pallet_balances::Call::burn {
+		value: 1,
+		keep_alive: false,
+	};
+	let transfer = pallet_balances::Call::transfer_keep_alive {
+		dest: AccountId::new([1; 32]).into(),
+		value: 1,
+	};
+	assert!(!Calls::contains(&RuntimeCall::Balances(burn)));
+	assert!(Calls::contains(&RuntimeCall::Balances(transfer)));
+}

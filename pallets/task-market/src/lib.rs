@@ -57,8 +57,8 @@ pub mod weights;
 
 #[cfg(test)]
 use crate as pallet_task_market;
-// The mock, which both pallets share, finds either of them in this crate.
 pub use pallet::*;
+// The mock, which both pallets share, finds either of them in this crate.
 #[cfg(test)]
 #[allow(clippy::single_component_path_imports)]
 use pallet_proof_verification;
