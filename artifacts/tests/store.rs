@@ -145,6 +145,7 @@ async fn a_workload_should_come_back_only_under_its_hash() {
 		data: vec![],
 		steps: 3,
 		steps_per_segment: 1,
+		evaluations: 0,
 		loss: LossUnit {
 			divisor: 1,
 			lo: 0,

@@ -1,3 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Benches live in the benches folder of this crate.
+//! Benches: criterion benches live in the benches folder of this crate, the quality bench in [`quality`].
+
+pub mod quality;

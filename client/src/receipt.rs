@@ -6,7 +6,7 @@ use crate::{
 	client::hex32,
 	error::{Error, Result},
 	format::amount,
-	results::Verified,
+	results::{output_decls, Verified},
 	view::{self, Tally, TaskView},
 };
 use poaiw_primitives::{task::TaskState, Hash};
@@ -91,18 +91,11 @@ pub fn prepare_folder(folder: &Path) -> Result<()> {
 /// If a file can't be written.
 pub fn write(folder: &Path, result: &Verified, receipt: &Receipt) -> Result<()> {
 	let state = write_tensors(folder, "state", &result.state, &result.info.state)?;
-	let decls: Vec<TensorDecl> = result
-		.workload
-		.evaluate
-		.iter()
-		.flat_map(|program| {
-			program
-				.outputs
-				.iter()
-				.filter_map(|id| program.tensor(*id).copied())
-		})
-		.collect();
-	let outputs = write_tensors(folder, "output", &result.outputs, &decls)?;
+	// The outputs of one evaluation after those of the other, numbered through.
+	let decls = output_decls(&result.workload)
+		.unwrap_or_default()
+		.repeat(result.outputs.len());
+	let outputs = write_tensors(folder, "output", &result.outputs.concat(), &decls)?;
 	let claim = &result.attestation;
 	let index = json!({
 		"format": "row-major, little-endian; element i8 or i32",

@@ -18,7 +18,8 @@ use poaiw_primitives::{
 	AccountId, Hash32,
 };
 use poaiw_program::{
-	check_links, run::initial_state, state_root, SegmentKind, Tensor, TensorDecl, Workload, WorkloadInfo,
+	check_links, run::initial_state, state_root, task_metric, task_output_root, SegmentKind, Tensor, TensorDecl,
+	Workload, WorkloadInfo,
 };
 
 /// A result that was checked.
@@ -38,8 +39,8 @@ pub struct Verified {
 	pub trace: Trace,
 	/// Final state, weights among it.
 	pub state: Vec<Tensor>,
-	/// Outputs of the evaluation.
-	pub outputs: Vec<Tensor>,
+	/// Outputs of every evaluation.
+	pub outputs: Vec<Vec<Tensor>>,
 	/// Seed of the run; `None` if the node has dropped the state that has it.
 	pub seed: Option<Hash32>,
 	/// What was checked, in words.
@@ -78,21 +79,12 @@ pub async fn verify(store: &ArtifactStore, report: TaskReport, seed: Option<Hash
 	check_trace(&workload, &attestation, &trace)?;
 	checks.push("trace = attested root, gapless from initial to final state");
 	checks.push("loss curve and held-out metric = trace");
-	let state = store
-		.get_state(&attestation.final_state_root, &info.state)
-		.await
-		.map_err(artifact_error)?;
+	let state = final_state(store, &info, &attestation).await?;
 	checks.push("final state = attested root");
-	let outputs = match output_decls(&workload) {
-		Some(decls) => {
-			checks.push("output = attested root");
-			store
-				.get_output(&attestation.output_root, &decls)
-				.await
-				.map_err(artifact_error)?
-		}
-		None => Vec::new(),
-	};
+	let outputs = outputs(store, &workload, &trace).await?;
+	if !outputs.is_empty() {
+		checks.push("output = attested root");
+	}
 	if let Some(seed) = seed {
 		check_seed(&workload, &info, &attestation, seed)?;
 		checks.push("initial state = that of the seed drawn on chain");
@@ -203,8 +195,7 @@ fn check_trace(workload: &Workload, claim: &Attestation, trace: &Trace) -> Resul
 			format!("{:?}", curve.to_vec()),
 		));
 	}
-	let evaluation = trace.records.last().and_then(|record| record.evaluation);
-	let output = evaluation.map_or([0; 32], |x| x.output_root);
+	let output = task_output_root(&trace.records);
 	if output != claim.output_root {
 		return Err(mismatch(
 			"output in the trace",
@@ -212,7 +203,7 @@ fn check_trace(workload: &Workload, claim: &Attestation, trace: &Trace) -> Resul
 			hex32(&output),
 		));
 	}
-	let metric = evaluation.filter(|x| x.total > 0).map(|x| (x.hits, x.total));
+	let metric = task_metric(&trace.records);
 	if metric != claim.metric {
 		return Err(mismatch(
 			"held-out metric",
@@ -234,8 +225,47 @@ fn check_seed(workload: &Workload, info: &WorkloadInfo, claim: &Attestation, see
 	}
 }
 
+/// The final state. Inference has none, and nothing is stored for it.
+async fn final_state(
+	store: &ArtifactStore,
+	info: &WorkloadInfo,
+	claim: &Attestation,
+) -> Result<Vec<Tensor>> {
+	if !info.state.is_empty() {
+		let stored = store.get_state(&claim.final_state_root, &info.state).await;
+		return stored.map_err(artifact_error);
+	}
+	let root = state_root(&[]).map_err(|error| mismatch("final state", "an empty state", error))?;
+	if root == claim.final_state_root {
+		Ok(Vec::new())
+	} else {
+		Err(mismatch(
+			"final state",
+			hex32(&claim.final_state_root),
+			hex32(&root),
+		))
+	}
+}
+
+/// The outputs of every evaluation of a checked trace.
+async fn outputs(
+	store: &ArtifactStore,
+	workload: &Workload,
+	trace: &Trace,
+) -> Result<Vec<Vec<Tensor>>> {
+	let Some(decls) = output_decls(workload) else {
+		return Ok(Vec::new());
+	};
+	let mut all = Vec::new();
+	for evaluation in trace.records.iter().filter_map(|record| record.evaluation) {
+		let stored = store.get_output(&evaluation.output_root, &decls).await;
+		all.push(stored.map_err(artifact_error)?);
+	}
+	Ok(all)
+}
+
 /// Layout of the evaluation's outputs, if the workload has an evaluation.
-fn output_decls(workload: &Workload) -> Option<Vec<TensorDecl>> {
+pub(crate) fn output_decls(workload: &Workload) -> Option<Vec<TensorDecl>> {
 	let program = workload.evaluate.as_ref()?;
 	program
 		.outputs

@@ -58,6 +58,7 @@ pub fn spec(task: &Task, head: BlockNumber) -> Result<TaskSpec> {
 	Ok(TaskSpec {
 		class: match manifest.class {
 			Class::Training => TaskClass::Training,
+			Class::Inference => TaskClass::Inference,
 		},
 		program_root: task.workload.hash(),
 		input_root: task.workload.input_root(),

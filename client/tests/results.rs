@@ -11,7 +11,8 @@ use poaiw_primitives::{
 	AccountId, Hash, Hash32,
 };
 use poaiw_program::{
-	interpreter::run_segment, run::initial_state, state_root, Control, Observer, Product, ProductSite,
+	interpreter::run_segment, run::initial_state, state_root, task_metric, task_output_root, Control, Observer,
+	Product, ProductSite,
 };
 use std::{
 	fs,
@@ -80,14 +81,16 @@ impl Bench {
 		let (workload, info) = (&self.task.workload, &self.task.info);
 		let mut state = initial_state(workload, info, SEED).unwrap();
 		let initial_state_root = state_root(&state).unwrap();
-		let (mut trace, mut outputs) = (Trace::default(), vec![]);
+		let mut trace = Trace::default();
 		for segment in 0..info.segments {
 			let done = run_segment(workload, SEED, state, &self.task.data, segment, &mut Nobody).unwrap();
 			trace.records.push(done.record);
 			trace.losses.push(done.losses);
-			(state, outputs) = (done.state, done.outputs);
+			if done.record.evaluation.is_some() {
+				self.store.put_output(&done.outputs).await.unwrap();
+			}
+			state = done.state;
 		}
-		let evaluation = trace.records.last().unwrap().evaluation.unwrap();
 		let attestation = Attestation {
 			task: TASK,
 			attempt: 1,
@@ -96,9 +99,9 @@ impl Bench {
 			macs: info.product_macs,
 			initial_state_root,
 			final_state_root: self.store.put_state(&state).await.unwrap(),
-			output_root: self.store.put_output(&outputs).await.unwrap(),
+			output_root: task_output_root(&trace.records),
 			losses: loss_curve(&trace.all_losses()),
-			metric: Some((evaluation.hits, evaluation.total)),
+			metric: task_metric(&trace.records),
 		};
 		let vote = (AccountId::from([9; 32]), Some(Verdict::Accept));
 		TaskReport {
@@ -218,10 +221,14 @@ async fn tampered_artifacts_should_be_refused() {
 	let mut report = bench.settled().await;
 	let spec_root = report.spec.program_root;
 	let claim = claim(&mut report).clone();
+	let info = &bench.task.info;
+	let sizes = (info.segments, bench.task.workload.steps);
+	let trace = bench.store.get_trace(&claim.trace_root, (TASK, &WORKER), sizes).await;
+	let evaluation = trace.unwrap().records.last().unwrap().evaluation.unwrap();
 	let artifacts = [
 		("workload", spec_root, 0),
 		("state", claim.final_state_root, 3),
-		("output", claim.output_root, 0),
+		("output", evaluation.output_root, 0),
 		("trace", claim.trace_root, 9),
 	];
 	for (kind, root, at) in artifacts {

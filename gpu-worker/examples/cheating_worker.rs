@@ -90,8 +90,8 @@ impl StepBackend for Liar<'_> {
 		Ok(state)
 	}
 
-	fn evaluate(&mut self, segment: u32) -> anyhow::Result<Evaluated> {
-		self.inner.evaluate(segment)
+	fn evaluate(&mut self, segment: u32, run: u32) -> anyhow::Result<Evaluated> {
+		self.inner.evaluate(segment, run)
 	}
 }
 

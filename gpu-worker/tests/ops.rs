@@ -1,353 +1,328 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Every operation on the device against the executor of `poaiw-program`, on random sizes, values and parameters.
+//! Every operation on the device against the executor of `poaiw-program`, on the samples of that crate's own tests:
+//! random sizes, values and parameters, ends of ranges. An operation without kernel or sample fails here by its name.
 
 mod common;
+#[path = "../../primitives/program/tests/common/mod.rs"]
+mod samples;
 
 use common::{gpu, pool, Random};
-use poaiw_program::{execute_op, Context, Element, Op, OpKind, Rounding, Tensor, TensorDecl, Values};
-use poaiw_worker::kernels::ops::OpKernels;
-
-/// An operation with inputs that its documented ranges allow, and the declaration of its output.
-struct Case {
-	op: Op,
-	inputs: Vec<Tensor>,
-	out: TensorDecl,
-}
+use poaiw_program::{
+	execute_op, Context, Element, Op, OpKind, Rounding, Tensor, TensorDecl, Values, Window, OPERAND_MAX,
+	WIDE_MAX,
+};
+use poaiw_work::Dims;
+use poaiw_worker::{
+	device::DeviceError,
+	executor::plain_product,
+	kernels::{
+		ops::OpKernels,
+		product::{Stack, Variant},
+		Matrix, Pool,
+	},
+};
+use samples::{sample, Case};
 
 fn words(random: &mut Random, rows: u32, cols: u32, lo: i64, hi: i64) -> Tensor {
-	let values = (0..rows * cols).map(|_| spread(random, lo, hi)).collect();
+	let values = (0..rows * cols).map(|_| random.range(lo, hi)).collect();
 	Tensor::from_i32(rows, cols, values).unwrap()
 }
 
-/// A value of any magnitude, the ends more often than by chance.
-fn spread(random: &mut Random, lo: i64, hi: i64) -> i32 {
-	match random.next() % 16 {
-		0 => lo as i32,
-		1 => hi as i32,
-		2..=7 => {
-			let bits = random.next() % 31;
-			((random.next() as i64 >> 20) % (1 << bits)).clamp(lo, hi) as i32
-		}
-		_ => random.range(lo, hi),
+fn bytes(random: &mut Random, rows: u32, cols: u32, limit: i32) -> Tensor {
+	let one = |_| random.range((-limit).into(), limit.into()) as i8;
+	Tensor::from_i8(rows, cols, (0..rows * cols).map(one).collect()).unwrap()
+}
+
+/// An operation on given tensors; nothing but the element type is known of its output.
+fn case(op: Op, tensors: Vec<Tensor>, element: Element, rows: u32, cols: u32) -> Case {
+	let (lo, hi) = element.limits();
+	Case {
+		op,
+		context: Context {
+			seed: [1; 32],
+			step: 3,
+			instruction: 7,
+		},
+		decls: Vec::new(),
+		tensors,
+		out: TensorDecl::new(element, rows, cols, lo, hi),
 	}
 }
 
-fn bytes(random: &mut Random, rows: u32, cols: u32) -> Tensor {
-	Tensor::from_i8(rows, cols, random.i8s((rows * cols) as usize)).unwrap()
-}
-
-fn i32_out(rows: u32, cols: u32) -> TensorDecl {
-	TensorDecl::new(Element::I32, rows, cols, i32::MIN, i32::MAX)
-}
-
-fn i8_out(rows: u32, cols: u32) -> TensorDecl {
-	TensorDecl::new(Element::I8, rows, cols, -63, 63)
-}
-
-const HALF: i64 = 1 << 30;
-
-fn case(kind: OpKind, random: &mut Random) -> Case {
-	let (r, c) = (random.range(1, 70) as u32, random.range(1, 300) as u32);
-	let any = |random: &mut Random| words(random, r, c, -HALF, HALF);
-	let (op, inputs, out) = match kind {
-		OpKind::Constant => (
-			Op::Constant {
-				value: random.range(-HALF, HALF),
-			},
-			vec![],
-			i32_out(r, c),
-		),
-		OpKind::RandomUniform => {
-			let op = Op::RandomUniform {
-				scale: random.range(1, 32768) as u32,
-				shift: random.range(0, 31) as u32,
-			};
-			(op, vec![], i32_out(r, c))
-		}
-		OpKind::BatchIndices => {
-			let population = random.range(r.into(), 5000) as u32;
-			(Op::BatchIndices { population }, vec![], i32_out(r, 1))
-		}
-		OpKind::Schedule => {
-			let op = Op::Schedule {
-				peak: 50_000,
-				floor: 5,
-				warmup: random.range(0, 50) as u32,
-				total: 60,
-			};
-			(op, vec![], i32_out(1, 1))
-		}
-		// Products have their own tests; here through the executor's test.
-		OpKind::Product => unreachable!("a product is not one of these kernels"),
-		OpKind::Transpose if random.coin() => (Op::Transpose, vec![bytes(random, r, c)], i8_out(c, r)),
-		OpKind::Transpose => (Op::Transpose, vec![any(random)], i32_out(c, r)),
-		OpKind::GatherRows => {
-			let n = random.range(1, 90) as u32;
-			let index = words(random, n, 1, 0, i64::from(r) - 1);
-			if random.coin() {
-				(Op::GatherRows, vec![bytes(random, r, c), index], i8_out(n, c))
-			} else {
-				(Op::GatherRows, vec![any(random), index], i32_out(n, c))
-			}
-		}
-		OpKind::Add => (
-			Op::Add,
-			vec![any(random), words(random, r, c, -HALF, HALF - 1)],
-			i32_out(r, c),
-		),
-		OpKind::Sub => (
-			Op::Sub,
-			vec![any(random), words(random, r, c, 1 - HALF, HALF)],
-			i32_out(r, c),
-		),
-		OpKind::Abs => (Op::Abs, vec![any(random)], i32_out(r, c)),
-		OpKind::Clip => {
-			let lo = random.range(-1000, 1000);
-			(
-				Op::Clip {
-					lo,
-					hi: lo + random.range(0, 5000),
-				},
-				vec![any(random)],
-				i32_out(r, c),
-			)
-		}
-		OpKind::Ema => {
-			let op = Op::Ema {
-				shift: random.range(1, 30) as u32,
-			};
-			(
-				op,
-				vec![
-					words(random, r, c, -HALF / 2, HALF / 2),
-					words(random, r, c, -HALF / 2, HALF / 2),
-				],
-				i32_out(r, c),
-			)
-		}
-		OpKind::Decay => (
-			Op::Decay {
-				shift: random.range(1, 31) as u32,
-			},
-			vec![words(random, r, c, 0, HALF)],
-			i32_out(r, c),
-		),
-		OpKind::ExcessBits => (
-			Op::ExcessBits {
-				bits: random.range(0, 31) as u32,
-			},
-			vec![words(random, r, c, 0, HALF)],
-			i32_out(r, c),
-		),
-		OpKind::MaxAbsPartials => (
-			Op::MaxAbsPartials,
-			vec![any(random)],
-			i32_out(r.div_ceil(16) * c.div_ceil(128), 1),
-		),
-		OpKind::SumPartials => {
-			let x = words(random, r, c, -(1 << 19), 1 << 19);
-			(
-				Op::SumPartials,
-				vec![x],
-				i32_out(r.div_ceil(16) * c.div_ceil(128), 1),
-			)
-		}
-		OpKind::MaxReduce => {
-			let n = random.range(1, 1024) as u32;
-			(
-				Op::MaxReduce,
-				vec![words(random, n, 1, -HALF, HALF)],
-				i32_out(1, 1),
-			)
-		}
-		OpKind::SumReduce => {
-			let n = random.range(1, 1024) as u32;
-			(
-				Op::SumReduce,
-				vec![words(random, n, 1, -(1 << 20), 1 << 20)],
-				i32_out(1, 1),
-			)
-		}
-		OpKind::RowMaxAbs => (Op::RowMaxAbs, vec![any(random)], i32_out(r, 1)),
-		OpKind::Requantise => {
-			let rounding = if random.coin() {
-				Rounding::HalfUp
-			} else {
-				Rounding::Keyed
-			};
-			let rows = if random.coin() { 1 } else { r };
-			let shift = words(random, rows, 1, 0, 30);
-			(
-				Op::Requantise { rounding },
-				vec![any(random), shift],
-				i8_out(r, c),
-			)
-		}
-		OpKind::Rescale => {
-			let op = Op::Rescale {
-				unit: random.range(-30, 30),
-				limit: random.range(1, HALF),
-			};
-			(op, vec![any(random), words(random, 1, 1, -40, 40)], i32_out(r, c))
-		}
-		OpKind::Relu => (Op::Relu, vec![any(random)], i32_out(r, c)),
-		OpKind::ReluGrad if random.coin() => (
-			Op::ReluGrad,
-			vec![any(random), bytes(random, r, c)],
-			i32_out(r, c),
-		),
-		OpKind::ReluGrad => (Op::ReluGrad, vec![any(random), any(random)], i32_out(r, c)),
-		OpKind::SoftmaxGradient | OpKind::CrossEntropy => {
-			let logits = words(random, r, c, -HALF + 1, HALF);
-			let labels = words(random, r, 1, 0, i64::from(c) - 1);
-			let inputs = vec![logits, labels, words(random, 1, 1, -32, 4)];
-			match kind {
-				OpKind::SoftmaxGradient => (Op::SoftmaxGradient, inputs, i32_out(r, c)),
-				_ => (Op::CrossEntropy, inputs, i32_out(r, 1)),
-			}
-		}
-		OpKind::BiasCorrection => {
-			let inputs = vec![words(random, 1, 1, 0, HALF), words(random, 1, 1, 0, HALF)];
-			(Op::BiasCorrection, inputs, i32_out(1, 1))
-		}
-		OpKind::L1Adam => {
-			let op = Op::L1Adam {
-				limit: random.range(1, 1 << 28),
-				decay: random.range(0, 255) as u32,
-			};
-			let inputs = vec![
-				words(random, r, c, -(1 << 28), 1 << 28),
-				any(random),
-				words(random, r, c, 0, HALF),
-				words(random, 1, 1, 0, 65536),
-				words(random, 1, 1, 0, 65535),
-			];
-			(op, inputs, i32_out(r, c))
-		}
-		OpKind::Sgd => {
-			let op = Op::Sgd {
-				shift: random.range(4, 31) as u32,
-				limit: random.range(1, 1 << 28),
-			};
-			let inputs = vec![
-				words(random, r, c, -(1 << 28), 1 << 28),
-				any(random),
-				words(random, 1, 1, 0, 65536),
-			];
-			(op, inputs, i32_out(r, c))
-		}
-		OpKind::Argmax => (Op::Argmax, vec![words(random, r, c, -20, 20)], i32_out(r, 1)),
-		OpKind::Equal => (
-			Op::Equal,
-			vec![words(random, r, c, -2, 2), words(random, r, c, -2, 2)],
-			i32_out(r, c),
-		),
+/// Leaves a buffer of the sizes of `out` in the pool whose elements are all set.
+fn leave_dirty(pool: &Pool, out: &TensorDecl) {
+	let count = out.elements() as usize;
+	let ones = match out.element {
+		Element::I8 => Tensor::from_i8(out.rows, out.cols, vec![-1; count]),
+		Element::I32 => Tensor::from_i32(out.rows, out.cols, vec![-1; count]),
 	};
-	Case { op, inputs, out }
+	drop(pool.upload_tensor(&ones.unwrap()).unwrap());
 }
 
-fn on_device(kernels: &OpKernels, case: &Case, context: &Context) -> Tensor {
+fn record(kernels: &OpKernels, case: &Case) -> Result<Matrix, DeviceError> {
 	let pool = kernels.pool();
 	let inputs: Vec<_> = case
-		.inputs
+		.tensors
 		.iter()
-		.map(|t| pool.upload(&t.to_bytes(), t.rows(), t.row_bytes()).unwrap())
+		.map(|t| pool.upload_tensor(t).unwrap())
 		.collect();
+	leave_dirty(pool, &case.out);
+	if let (Op::Product, [a, b]) = (&case.op, inputs.as_slice()) {
+		let c = pool.elements(case.out.element, case.out.rows, case.out.cols)?;
+		let dims = Dims::new(a.rows(), b.rows(), a.cols()).unwrap();
+		plain_product(pool, (a, b), &c, dims)?;
+		return Ok(c);
+	}
+	let inputs: Vec<_> = inputs.iter().collect();
 	let device = gpu();
 	let mut recorder = device.record();
-	let inputs: Vec<_> = inputs.iter().collect();
-	let y = kernels
-		.record(&mut recorder, &case.op, context, &inputs, &case.out)
-		.unwrap();
+	let y = kernels.record(&mut recorder, &case.op, &case.context, &inputs, &case.out)?;
 	recorder.submit();
-	let bytes = pool.download(&[&y]).unwrap().remove(0);
-	// The padding must stay zero: commitments and products read it.
-	let all = device
-		.read(y.buffer(), u64::from(y.padded_rows()) * u64::from(y.stride()))
-		.unwrap();
-	let sum = |bytes: &[u8]| bytes.iter().map(|x| u64::from(*x)).sum::<u64>();
+	Ok(y)
+}
+
+/// What a matrix holds, after a look at its padding, which commitments and products read.
+fn read(pool: &Pool, y: &Matrix, case: &Case) -> Tensor {
+	let bytes = pool.download(&[y]).unwrap().remove(0);
+	let all = u64::from(y.padded_rows()) * u64::from(y.stride());
+	let all = gpu().read(y.buffer(), all).unwrap();
+	let set = |bytes: &[u8]| bytes.iter().filter(|x| **x != 0).count();
 	assert_eq!(
-		sum(bytemuck::cast_slice(&all)),
-		sum(&bytes),
+		set(bytemuck::cast_slice(&all)),
+		set(&bytes),
 		"padding of {:?}",
 		case.op
 	);
-	let wide = TensorDecl {
-		lo: case.out.element.limits().0,
-		hi: case.out.element.limits().1,
-		..case.out
-	};
-	Tensor::from_bytes(&wide, &bytes).unwrap()
+	let (lo, hi) = case.out.element.limits();
+	Tensor::from_bytes(&TensorDecl { lo, hi, ..case.out }, &bytes).unwrap()
 }
 
-fn check(kind: OpKind, cases: u64) {
+fn first_difference(got: &Tensor, expected: &Tensor) -> Option<(usize, Option<i32>, Option<i32>)> {
+	let count = match expected.values() {
+		Values::I8(v) => v.len(),
+		Values::I32(v) => v.len(),
+	};
+	let at = (0..count).find(|i| got.at(*i) != expected.at(*i))?;
+	Some((at, got.at(at), expected.at(at)))
+}
+
+fn check(kernels: &OpKernels, case: &Case) {
+	let expected = execute_op(&case.op, &case.context, &case.tensor_refs(), &case.out)
+		.unwrap_or_else(|error| panic!("{:?}: {error}", case.op));
+	let got = match record(kernels, case) {
+		Ok(y) => read(kernels.pool(), &y, case),
+		Err(error) => panic!("{:?} has no kernel that runs: {error}", case.op),
+	};
+	if got != expected {
+		let sizes: Vec<_> = case.tensors.iter().map(|t| (t.rows(), t.cols())).collect();
+		let first = first_difference(&got, &expected);
+		panic!(
+			"{:?} of {sizes:?}, {:?}: first difference (at, device, cpu) {first:?}",
+			case.op, case.out
+		);
+	}
+}
+
+#[test]
+fn every_operation_should_equal_the_cpu_executor() {
 	let kernels = OpKernels::new(pool()).unwrap();
-	for seed in 0..cases {
-		let mut random = Random::new(seed * 31 + kind as u64 + 1);
-		let case = case(kind, &mut random);
-		let step = random.range(0, 100) as u32;
-		let context = Context {
-			seed: [seed as u8; 32],
-			step,
-			instruction: random.range(0, 50) as u32,
-		};
-		let inputs: Vec<&Tensor> = case.inputs.iter().collect();
-		let expected = execute_op(&case.op, &context, &inputs, &case.out).unwrap();
-		let got = on_device(&kernels, &case, &context);
-		if got != expected {
-			let first = match (got.values(), expected.values()) {
-				(Values::I32(x), Values::I32(y)) => x
-					.iter()
-					.zip(y)
-					.enumerate()
-					.find(|(_, (x, y))| x != y)
-					.map(|(i, (x, y))| (i, *x, *y)),
-				_ => None,
+	for kind in OpKind::ALL {
+		for seed in 0..32 {
+			let case = sample(*kind, seed * 1031 + *kind as u32);
+			assert_eq!(case.op.kind(), *kind, "the sample is one of another operation");
+			check(&kernels, &case);
+		}
+	}
+}
+
+#[test]
+fn a_product_should_be_refused_when_it_is_recorded_with_other_operations() {
+	let kernels = OpKernels::new(pool()).unwrap();
+	let x = kernels.pool().upload(&[1; 6], 2, 3).unwrap();
+	let out = TensorDecl::new(Element::I32, 2, 2, -9, 9);
+	let device = gpu();
+	let mut recorder = device.record();
+	let context = sample(OpKind::Product, 0).context;
+	let error = kernels
+		.record(&mut recorder, &Op::Product, &context, &[&x, &x], &out)
+		.err()
+		.unwrap();
+	assert!(error.to_string().contains("sink of products"), "{error}");
+}
+
+#[test]
+fn inputs_should_be_refused_when_they_are_missing_or_of_the_wrong_type() {
+	let kernels = OpKernels::new(pool()).unwrap();
+	let random = &mut Random::new(1);
+	let (x, q) = (words(random, 4, 5, -9, 9), bytes(random, 4, 5, 9));
+	let wrong = |op, tensors, element| {
+		let error = record(&kernels, &case(op, tensors, element, 4, 5)).err().unwrap();
+		error.to_string()
+	};
+	let told = wrong(Op::Add, vec![x.clone()], Element::I32);
+	assert!(told.contains("Add lacks input 1"), "{told}");
+	let told = wrong(Op::Add, vec![x.clone(), q.clone()], Element::I32);
+	assert!(
+		told.contains("input 1 of Add is a matrix of I8") && told.contains("takes I32"),
+		"{told}"
+	);
+	let told = wrong(Op::RowMaxAbs, vec![q.clone()], Element::I32);
+	assert!(told.contains("input 0 of RowMaxAbs"), "{told}");
+	let told = wrong(Op::GroupProduct { groups: 2 }, vec![q.clone(), x], Element::I32);
+	assert!(told.contains("input 1 of GroupProduct"), "{told}");
+	let told = wrong(Op::Roll { down: 1, right: 1 }, vec![q.clone()], Element::I32);
+	assert!(told.contains("Roll from I8 to I32"), "{told}");
+	let told = wrong(Op::GroupProduct { groups: 3 }, vec![q.clone(), q], Element::I32);
+	assert!(told.contains("3 stacked products of 4 x 5 and 4 x 5"), "{told}");
+}
+
+#[test]
+fn stacked_products_should_equal_the_cpu_when_groups_cross_tiles_in_both_variants() {
+	let kernels = OpKernels::new(pool()).unwrap();
+	let random = &mut Random::new(2);
+	let sizes = [
+		(1, 1, 1, 1),
+		(7, 3, 5, 33),
+		(3, 64, 64, 32),
+		(5, 65, 70, 100),
+		(2, 130, 66, 520),
+		(9, 16, 128, 64),
+		(1, 200, 90, 1030),
+	];
+	for (groups, m, n, k) in sizes {
+		let (a, b) = (
+			bytes(random, groups * m, k, WIDE_MAX),
+			bytes(random, groups * n, k, WIDE_MAX),
+		);
+		let case = case(
+			Op::GroupProduct { groups },
+			vec![a, b],
+			Element::I32,
+			groups * m,
+			n,
+		);
+		check(&kernels, &case);
+		let expected = execute_op(&case.op, &case.context, &case.tensor_refs(), &case.out).unwrap();
+		let (pool, device) = (kernels.pool(), gpu());
+		let a = pool.upload_tensor(&case.tensors[0]).unwrap();
+		let b = pool.upload_tensor(&case.tensors[1]).unwrap();
+		let unused = device.buffer("unused", 4).unwrap();
+		for variant in Variant::ALL {
+			leave_dirty(pool, &case.out);
+			let c = pool.elements(Element::I32, groups * m, n).unwrap();
+			let stack = Stack {
+				a: &a,
+				b: &b,
+				c: &c,
+				products: groups,
 			};
-			panic!(
-				"{:?}, seed {seed}, {:?}: first difference (at, device, cpu) {first:?}",
-				case.op, case.out
+			let mut recorder = device.record();
+			stack.record_as(variant, &device, &mut recorder, &unused).unwrap();
+			recorder.submit();
+			assert_eq!(
+				read(pool, &c, &case),
+				expected,
+				"{variant:?} {groups} {m} {n} {k}"
 			);
 		}
 	}
 }
 
 #[test]
-fn every_operation_should_equal_the_cpu_executor() {
-	for kind in OpKind::ALL.iter().filter(|kind| **kind != OpKind::Product) {
-		check(*kind, 12);
+fn rows_should_equal_the_cpu_when_they_are_as_long_as_their_constants_change() {
+	let kernels = OpKernels::new(pool()).unwrap();
+	let random = &mut Random::new(3);
+	for cols in [1, 2, 63, 64, 65, 1023, 1024, 4095, 4096, 8192] {
+		let x = words(random, 3, cols, -(1 << 30), 1 << 30);
+		let near = words(random, 3, cols, (1 << 30) - 9, 1 << 30);
+		for x in [x, near] {
+			for op in [Op::RmsNorm, Op::Centre] {
+				check(&kernels, &case(op, vec![x.clone()], Element::I32, 3, cols));
+			}
+			for op in [Op::RmsFactor, Op::RmsExponent] {
+				check(&kernels, &case(op, vec![x.clone()], Element::I32, 3, 1));
+			}
+		}
 	}
 }
 
 #[test]
-fn results_should_not_depend_on_what_a_buffer_held_before() {
+fn tall_matrices_should_equal_the_cpu_when_threads_loop_over_their_rows() {
 	let kernels = OpKernels::new(pool()).unwrap();
-	let context = Context {
-		seed: [1; 32],
-		step: 0,
-		instruction: 0,
-	};
-	let mut random = Random::new(5);
-	let x = bytes(&mut random, 20, 33);
-	let fill = Case {
-		op: Op::Constant { value: -1 },
-		inputs: vec![],
-		out: i32_out(20, 33),
-	};
-	let relu = Case {
-		op: Op::Relu,
-		inputs: vec![words(&mut random, 20, 33, -9, 9)],
-		out: i32_out(20, 33),
-	};
-	let transposed = Case {
-		op: Op::Transpose,
-		inputs: vec![x],
-		out: i8_out(33, 20),
-	};
-	for case in [&fill, &relu, &transposed, &fill, &relu, &transposed] {
-		let inputs: Vec<&Tensor> = case.inputs.iter().collect();
-		let expected = execute_op(&case.op, &context, &inputs, &case.out).unwrap();
-		assert_eq!(on_device(&kernels, case, &context), expected);
+	let random = &mut Random::new(5);
+	for (rows, cols) in [(20_000, 1), (3001, 5), (700, 64), (260, 1000)] {
+		let (x, z) = (
+			words(random, rows, cols, -99, 99),
+			words(random, rows, cols, -9, 9),
+		);
+		let (shift, q) = (words(random, rows, 1, 0, 9), bytes(random, rows, cols, WIDE_MAX));
+		let index = words(random, rows, 1, 0, i64::from(rows) - 1);
+		let places = words(random, rows, cols, 0, i64::from(rows * cols) - 1);
+		let rounding = Rounding::Keyed;
+		let iota = Op::Iota {
+			divisor: 3,
+			modulus: 1000,
+			offset: -5,
+		};
+		let roll = Op::Roll {
+			down: rows - 1,
+			right: 0,
+		};
+		let cases = [
+			(iota, vec![], Element::I32),
+			(Op::Add, vec![x.clone(), z.clone()], Element::I32),
+			(
+				Op::Multiply { shift: 1 },
+				vec![x.clone(), shift.clone()],
+				Element::I32,
+			),
+			(Op::AdamSquare { floor: false }, vec![x.clone(), z], Element::I32),
+			(Op::Requantise { rounding }, vec![x.clone(), shift], Element::I8),
+			(roll, vec![x.clone()], Element::I32),
+			(roll, vec![q.clone()], Element::I8),
+			(Op::GatherRows, vec![q, index.clone()], Element::I8),
+			(Op::GatherElements, vec![x.clone(), places], Element::I32),
+			(Op::ScatterAddRows, vec![x, index], Element::I32),
+		];
+		for (op, tensors, element) in cases {
+			check(&kernels, &case(op, tensors, element, rows, cols));
+		}
+	}
+}
+
+#[test]
+fn bytes_should_move_alike_when_they_are_moved_one_by_one_or_as_words() {
+	let kernels = OpKernels::new(pool()).unwrap();
+	let random = &mut Random::new(4);
+	for channels in [3, 4] {
+		let window = Window {
+			height: 5,
+			width: 6,
+			kernel: 3,
+			stride: 2,
+			padding: 1,
+		};
+		let (rows, cols) = (2 * window.out_height() * window.out_width(), 9 * channels);
+		let x = bytes(random, 60, channels, OPERAND_MAX);
+		check(
+			&kernels,
+			&case(Op::Patches(window), vec![x], Element::I8, rows, cols),
+		);
+		let x = bytes(random, 12, 5 * channels, OPERAND_MAX);
+		let split = Op::SplitColumns { rows: 4, parts: 5 };
+		check(&kernels, &case(split, vec![x.clone()], Element::I8, 60, channels));
+		let roll = Op::Roll {
+			down: 5,
+			right: channels,
+		};
+		check(
+			&kernels,
+			&case(roll, vec![x.clone()], Element::I8, 12, 5 * channels),
+		);
+		let reshape = case(Op::Reshape, vec![x.clone()], Element::I8, 5, 12 * channels);
+		check(&kernels, &reshape);
+		let merge = Op::MergeColumns { rows: 2, parts: 3 };
+		check(&kernels, &case(merge, vec![x], Element::I8, 4, 15 * channels));
 	}
 }

@@ -74,6 +74,7 @@ fn the_known_answer_test_should_pass_on_the_software_device() {
 	let answer = known_answer(&gpu()).unwrap();
 	assert_eq!(answer.variants, Variant::ALL);
 	assert!(answer.tickets > 3);
+	assert!(answer.operations > 10);
 	assert_eq!(gpu().dot(), DotPath::Packed);
 }
 

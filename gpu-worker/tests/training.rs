@@ -63,9 +63,9 @@ impl Watcher for Stops {
 		}
 	}
 
-	fn segment(&mut self, output: &SegmentOutput) -> Result<(), String> {
+	fn segment(&mut self, output: &SegmentOutput) -> Result<Control, String> {
 		self.segments.push(output.clone());
-		Ok(())
+		Ok(Control::Continue)
 	}
 
 	fn resumed(&mut self, segments: u32, steps: u64) {

@@ -2,13 +2,17 @@
 
 //! Writes programs instruction by instruction; every tensor gets the range that validation would prove for it.
 
+use crate::{error::ModelError, layers::Operand};
 use poaiw_program::{
 	range::{output_range, MAX_REDUCE},
 	Element, Input, Instruction, Op, Program, Reason, Role, Rounding, TensorDecl, TensorId,
 };
 
-/// Bits of the magnitude of an int7 operand.
-const OPERAND_BITS: u32 = 6;
+/// Names the part of a model that could not be written.
+pub(crate) fn emit<T>(place: &str, result: Result<T, Reason>) -> Result<T, ModelError> {
+	let place = place.to_string();
+	result.map_err(|reason| ModelError::Emit { place, reason })
+}
 
 /// An `i32` tensor with a power-of-two exponent: value = mantissa · 2^exponent.
 #[derive(Clone, Copy, Debug)]
@@ -171,14 +175,7 @@ impl Builder {
 	/// # Errors
 	/// As [`Builder::emit`].
 	pub fn requantise(&mut self, x: Scaled, rounding: Rounding) -> Result<Scaled, Reason> {
-		let max = self.max_abs(x.mantissa)?;
-		let shift = self.map(Op::ExcessBits { bits: OPERAND_BITS }, &[max])?;
-		let d = self.decl(x.mantissa);
-		let op = Op::Requantise { rounding };
-		Ok(Scaled {
-			mantissa: self.emit(op, &[x.mantissa, shift], Element::I8, d.rows, d.cols)?,
-			exponent: self.map(Op::Add, &[x.exponent, shift])?,
-		})
+		self.quantise(x, rounding, Operand::Narrow)
 	}
 
 	/// Int7 mantissas with an exponent of its own for every row, which is dropped: enough where only comparisons inside
@@ -189,7 +186,12 @@ impl Builder {
 	pub fn requantise_rows(&mut self, x: TensorId) -> Result<TensorId, Reason> {
 		let d = self.decl(x);
 		let max = self.emit(Op::RowMaxAbs, &[x], Element::I32, d.rows, 1)?;
-		let shift = self.map(Op::ExcessBits { bits: OPERAND_BITS }, &[max])?;
+		let shift = self.map(
+			Op::ExcessBits {
+				bits: Operand::Narrow.bits(),
+			},
+			&[max],
+		)?;
 		let op = Op::Requantise {
 			rounding: Rounding::HalfUp,
 		};

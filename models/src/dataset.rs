@@ -2,7 +2,10 @@
 
 //! Data sets: readers, the split into training and held-out part, and the tensors that programs read.
 
-use crate::error::{field, ModelError};
+use crate::{
+	error::{field, ModelError},
+	safetensors_file::{to_mantissas, TensorFile},
+};
 use poaiw_program::{DataDecl, Element, Tensor, TensorDecl, TensorError};
 use serde::{Deserialize, Serialize};
 use std::{
@@ -17,6 +20,9 @@ pub const MAX_DATA_BYTES: u64 = 1 << 30;
 pub const MAX_FEATURES: usize = 1 << 20;
 /// Largest magnitude of a value after the offset: an int7 operand.
 const VALUE_MAX: i64 = 63;
+/// Tensors of a data set in a file of named tensors.
+const VALUES: &str = "values";
+const LABELS: &str = "labels";
 
 /// A classification data set in memory: integer features and a label for every example.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,9 +42,33 @@ pub struct Encoding {
 	/// Taken off every value.
 	#[serde(default)]
 	pub offset: i32,
+	/// Bits that fall off after that, rounding down.
+	#[serde(default)]
+	pub shift: u32,
 	/// value = mantissa · 2^exponent.
 	#[serde(default)]
 	pub exponent: i32,
+}
+
+impl Encoding {
+	/// The int7 mantissa of a value of a file.
+	///
+	/// # Errors
+	/// If it does not fit, with what to do.
+	pub fn mantissa(&self, value: i64) -> Result<i8, String> {
+		let shifted = value.saturating_sub(self.offset.into()) >> self.shift.min(63);
+		if !(-VALUE_MAX..=VALUE_MAX).contains(&shifted) {
+			let by = match self.shift {
+				0 => String::new(),
+				bits => format!(", shifted right by {bits},"),
+			};
+			return Err(format!(
+				"{value} - offset {}{by} is {shifted}, outside of -63 to 63: change the offset or scale the data",
+				self.offset
+			));
+		}
+		Ok(shifted as i8)
+	}
 }
 
 /// Which examples are held out: those whose index leaves `remainder` when divided by `every`.
@@ -65,7 +95,7 @@ pub struct Split {
 	pub tensors: [Tensor; 4],
 }
 
-fn open(path: &Path) -> Result<Take<Box<dyn Read>>, ModelError> {
+pub(crate) fn open(path: &Path) -> Result<Take<Box<dyn Read>>, ModelError> {
 	let file = File::open(path).map_err(|error| ModelError::File {
 		path: path.into(),
 		error,
@@ -116,16 +146,9 @@ pub fn read_csv(path: &Path, encoding: &Encoding, classes: u32) -> Result<Exampl
 				)
 			})?;
 			if column < features {
-				let shifted = value.saturating_sub(encoding.offset.into());
-				if !(-VALUE_MAX..=VALUE_MAX).contains(&shifted) {
-					let reason = format!(
-						"column {}: {value} - offset {} is {shifted}, outside of -63 to 63: change the offset or scale the data",
-						column + 1,
-						encoding.offset
-					);
-					return Err(fault(row, reason));
-				}
-				values.push(shifted as i8);
+				let mantissa = encoding.mantissa(value);
+				values
+					.push(mantissa.map_err(|reason| fault(row, format!("column {}: {reason}", column + 1)))?);
 			} else {
 				let label = i32::try_from(value)
 					.ok()
@@ -156,6 +179,70 @@ pub fn read_csv(path: &Path, encoding: &Encoding, classes: u32) -> Result<Exampl
 		values,
 		labels,
 	})
+}
+
+/// Reads a file of named tensors: `values` `[n, …]` of numbers, `labels` `[n]` of integers. Gives the examples and the
+/// exponent of the unit of their values: that of the encoding for integers; for floats the least with which they fit int7.
+///
+/// # Errors
+/// If the file is not sound, sizes don't fit each other, a value is not finite or does not fit, or a label is no class.
+pub fn read_tensors(path: &Path, encoding: &Encoding, classes: u32) -> Result<(Examples, i32), ModelError> {
+	let file = TensorFile::open(path)?;
+	let shape = file.shape(VALUES)?;
+	let (rows, features) = match shape.split_first() {
+		Some((rows, rest)) if !rest.is_empty() && !shape.contains(&0) => {
+			(*rows, rest.iter().fold(1usize, |n, size| n.saturating_mul(*size)))
+		}
+		_ => {
+			let reason = format!("its sizes are {shape:?}: give [examples, values]");
+			return Err(file.fault(VALUES, reason));
+		}
+	};
+	if features > MAX_FEATURES {
+		let reason = format!("{features} values in an example: at most {MAX_FEATURES} are read");
+		return Err(file.fault(VALUES, reason));
+	}
+	let (values, exponent) = if file.is_integer(VALUES)? {
+		let all = file.integers(VALUES)?.values;
+		let values: Result<Vec<i8>, String> = all.into_iter().map(|v| encoding.mantissa(v)).collect();
+		(
+			values.map_err(|reason| file.fault(VALUES, reason))?,
+			encoding.exponent,
+		)
+	} else {
+		if *encoding != Encoding::plain() {
+			let remedy = "leave it out: floats get the exponent with which they fit";
+			return Err(field("data.encoding", "given", remedy.into()));
+		}
+		to_mantissas(&file.floats(VALUES)?.values, VALUE_MAX as i8)
+	};
+	let labels = file.integers(LABELS)?;
+	if labels.shape != [rows] {
+		let reason = format!(
+			"its sizes are {:?}: give one label for each of {rows} examples",
+			labels.shape
+		);
+		return Err(file.fault(LABELS, reason));
+	}
+	let class = |label: &i64| {
+		let found = i32::try_from(*label).ok();
+		found
+			.filter(|l| (0..i64::from(classes)).contains(&i64::from(*l)))
+			.ok_or_else(|| {
+				let most = classes.saturating_sub(1);
+				file.fault(
+					LABELS,
+					format!("label {label}: it must be a class from 0 to {most}"),
+				)
+			})
+	};
+	let labels = labels.values.iter().map(class).collect::<Result<_, _>>()?;
+	let examples = Examples {
+		features: features as u32,
+		values,
+		labels,
+	};
+	Ok((examples, exponent))
 }
 
 impl Examples {

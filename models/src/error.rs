@@ -39,6 +39,16 @@ pub enum ModelError {
 		/// What is wrong and what to do.
 		reason: String,
 	},
+	/// A tensor of a file can't be used.
+	#[error("{}, tensor `{tensor}`: {reason}", path.display())]
+	Tensor {
+		/// The file.
+		path: PathBuf,
+		/// Name of the tensor (empty: the file as a whole).
+		tensor: String,
+		/// What is wrong and what to do.
+		reason: String,
+	},
 	/// The data is not the expected one.
 	#[error("{}: the data sets have root {got}, the manifest expects {expected}: fetch the original file, or correct `data.root`", path.display())]
 	Root {

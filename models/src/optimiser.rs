@@ -28,6 +28,8 @@ pub fn state_of(optimiser: &Optimiser, rows: u32, cols: u32) -> Vec<TensorDecl> 
 	let m = TensorDecl::new(Element::I32, rows, cols, -GRADIENT_LIMIT, GRADIENT_LIMIT);
 	let v = TensorDecl::new(Element::I32, rows, cols, 0, GRADIENT_LIMIT);
 	match optimiser {
+		// A square is packed into all bits of a word.
+		Optimiser::Adam { .. } => vec![m, TensorDecl::new(Element::I32, rows, cols, i32::MIN, i32::MAX)],
 		Optimiser::L1Adam { .. } => vec![m, v],
 		Optimiser::Sgd { .. } => vec![m],
 	}
@@ -36,7 +38,7 @@ pub fn state_of(optimiser: &Optimiser, rows: u32, cols: u32) -> Vec<TensorDecl> 
 /// Scalar state tensors with their first values.
 pub fn scalar_state(optimiser: &Optimiser) -> Vec<(TensorDecl, i32)> {
 	match optimiser {
-		Optimiser::L1Adam { .. } => vec![(TensorDecl::scalar(0, ONE), ONE); 2],
+		Optimiser::Adam { .. } | Optimiser::L1Adam { .. } => vec![(TensorDecl::scalar(0, ONE), ONE); 2],
 		Optimiser::Sgd { .. } => vec![],
 	}
 }
@@ -47,6 +49,16 @@ pub struct Step {
 	correction: Option<TensorId>,
 	/// Next values of the scalar state.
 	pub scalars: Vec<TensorId>,
+}
+
+impl Step {
+	/// The bias correction; one where the optimiser has none.
+	fn correction(&self, b: &mut Builder) -> Result<TensorId, Reason> {
+		match self.correction {
+			Some(id) => Ok(id),
+			None => b.constant(1 << 14),
+		}
+	}
 }
 
 /// Emits the learning rate and the scalar state of a step; `first_state` is the number of the first scalar state tensor.
@@ -80,6 +92,9 @@ pub fn begin(
 		scalars.push(b.map(Op::Decay { shift }, &[before])?);
 	}
 	let correction = match scalars[..] {
+		[p1, p2] if matches!(optimiser, Optimiser::Adam { .. }) => {
+			Some(b.map(Op::AdamCorrection, &[p1, p2])?)
+		}
 		[p1, p2] => Some(b.map(Op::BiasCorrection, &[p1, p2])?),
 		_ => None,
 	};
@@ -90,7 +105,13 @@ pub fn begin(
 	})
 }
 
-/// Emits the update of one matrix; gives the next values of the matrix and of its state, in order.
+/// Weight decay in the unit of the update operations: 2^-8, relative to the rate.
+fn integer_decay(weight_decay: f64) -> u32 {
+	(weight_decay * 256.0).round() as u32
+}
+
+/// Emits the update of one matrix; gives the next values of the matrix and of its state, in order. `decays` is whether
+/// weight decay acts on the matrix.
 ///
 /// # Errors
 /// If a bound does not hold.
@@ -101,6 +122,7 @@ pub fn update(
 	weights: TensorId,
 	state: &[TensorId],
 	gradient: Scaled,
+	decays: bool,
 ) -> Result<Vec<TensorId>, Reason> {
 	let op = Op::Rescale {
 		unit: GRADIENT_UNIT,
@@ -109,21 +131,32 @@ pub fn update(
 	let g = b.map(op, &[gradient.mantissa, gradient.exponent])?;
 	let mut next = Vec::new();
 	let m = b.map(Op::Ema { shift: MOMENT_SHIFT }, &[state[0], g])?;
+	let decay = |weight_decay: f64| if decays { integer_decay(weight_decay) } else { 0 };
 	match optimiser {
+		Optimiser::Adam {
+			weight_decay, floor, ..
+		} => {
+			let v = b.map(Op::AdamSquare { floor: *floor }, &[state[1], g])?;
+			let op = Op::Adam {
+				limit: WEIGHT_LIMIT,
+				decay: decay(*weight_decay),
+				floor: *floor,
+			};
+			let correction = step.correction(b)?;
+			next.push(b.map(op, &[weights, m, v, step.rate, correction])?);
+			next.extend([m, v]);
+		}
 		Optimiser::L1Adam { weight_decay, .. } => {
 			let magnitude = b.map(Op::Abs, &[g])?;
 			let op = Op::Ema {
 				shift: MAGNITUDE_SHIFT,
 			};
 			let v = b.map(op, &[state[1], magnitude])?;
-			let correction = match step.correction {
-				Some(id) => id,
-				None => b.constant(1 << 14)?,
-			};
 			let op = Op::L1Adam {
 				limit: WEIGHT_LIMIT,
-				decay: (weight_decay * 256.0).round() as u32,
+				decay: decay(*weight_decay),
 			};
+			let correction = step.correction(b)?;
 			next.push(b.map(op, &[weights, m, v, step.rate, correction])?);
 			next.extend([m, v]);
 		}

@@ -5,8 +5,11 @@
 
 use codec::Encode;
 use poaiw_models::{
+	classifier,
 	dataset::{Examples, HeldOut},
-	mlp, Architecture,
+	mlp,
+	text::{Corpus, Vocabulary},
+	transformer, Architecture,
 };
 use poaiw_program::{
 	arbiter::{all_blocks, Question, TensorBlocks},
@@ -55,6 +58,45 @@ fn small(optimiser: &str) -> (Workload, Vec<Tensor>) {
 		)
 		.unwrap();
 	(mlp::compile(&architecture, &split).unwrap(), split.tensors.into())
+}
+
+/// A tiny convolutional network on images of 5 x 4 pixels with two channels.
+fn small_conv(optimiser: &str) -> (Workload, Vec<Tensor>) {
+	let architecture = Architecture::from_toml(&format!(
+		"[model]\nkind = \"conv\"\ninput = {{ height = 5, width = 4, channels = 2 }}\n\
+		convolutions = [{{ filters = 5, kernel = 3, stride = 2, padding = 1 }}, {{ filters = 3, kernel = 2 }}]\n\
+		dense = [7, 3]\n[training]\nbatch = 8\nepochs = 2\nsteps_per_segment = 3\n[optimiser]\n{optimiser}"
+	))
+	.unwrap();
+	let mut rng = Rng(3);
+	let examples = Examples {
+		features: 40,
+		values: (0..40 * 40).map(|_| rng.below(127) as i8 - 63).collect(),
+		labels: (0..40).map(|_| rng.below(3) as i32).collect(),
+	};
+	let rule = HeldOut {
+		every: 4,
+		remainder: 1,
+	};
+	let split = examples.split(&rule, 3, -5).unwrap();
+	(
+		classifier::compile(&architecture, &split).unwrap(),
+		split.tensors.into(),
+	)
+}
+
+/// A tiny transformer on a text of ten characters.
+fn small_transformer(optimiser: &str) -> (Workload, Vec<Tensor>) {
+	let architecture = Architecture::from_toml(&format!(
+		"[model]\nkind = \"transformer\"\nlayers = 1\nwidth = 12\nheads = 3\nfeed_forward = 20\ncontext = 5\n\
+		held_out_windows = 2\n[training]\nbatch = 3\nsteps = 6\nsteps_per_segment = 3\n[optimiser]\n{optimiser}"
+	))
+	.unwrap();
+	let mut rng = Rng(2);
+	let text: String = (0..200).map(|_| char::from(b'a' + rng.below(10) as u8)).collect();
+	let corpus = Corpus::from_text(&text, Vocabulary::of_characters(&text).unwrap()).unwrap();
+	let workload = transformer::compile(&architecture, &corpus).unwrap();
+	(workload, corpus.tensors(&architecture).unwrap())
 }
 
 /// Runs a program with executor and arbiter side by side; gives all tensors.
@@ -139,6 +181,31 @@ fn training_should_run_inside_of_its_ranges_with_either_optimiser() {
 	}
 }
 
+#[test]
+fn a_convolutional_network_should_run_inside_of_its_ranges_with_every_optimiser() {
+	for optimiser in [
+		"kind = \"adam\"\nrate = 0.0039\nweight_decay = 0.2",
+		"kind = \"l1-adam\"\nrate = 0.003",
+		"kind = \"sgd\"\nrate = 2.0",
+	] {
+		let (w, data) = small_conv(optimiser);
+		run_workload(&w, &data, 6);
+	}
+}
+
+#[test]
+fn a_transformer_should_run_inside_of_its_ranges_with_every_optimiser() {
+	for optimiser in [
+		"kind = \"adam\"\nrate = 0.0039\nweight_decay = 0.2",
+		"kind = \"adam\"\nrate = 0.003\nfloor = false",
+		"kind = \"l1-adam\"\nrate = 0.003",
+		"kind = \"sgd\"\nrate = 2.0",
+	] {
+		let (w, data) = small_transformer(optimiser);
+		run_workload(&w, &data, 6);
+	}
+}
+
 /// Changes the parameters of an operation.
 fn tweak(op: &mut Op, rng: &mut Rng) {
 	let word = rng.word();
@@ -160,6 +227,23 @@ fn tweak(op: &mut Op, rng: &mut Rng) {
 		Op::ExcessBits { bits } => *bits = small,
 		Op::Rescale { unit, limit } => (*unit, *limit) = (word >> 20, rng.word()),
 		Op::L1Adam { limit, decay } => (*limit, *decay) = (word & ((1 << 27) - 1), rng.below(300)),
+		Op::Softmax { top } => *top = rng.below(140),
+		Op::SoftmaxBackward { limit } => *limit = word,
+		Op::RmsNormGradient { bits } => *bits = small / 2,
+		Op::RowDivide { shift } | Op::RoundShift { shift } => *shift = small,
+		Op::GroupProduct { groups } | Op::GroupTranspose { groups } => *groups = small,
+		Op::SplitColumns { rows, parts } | Op::MergeColumns { rows, parts } => {
+			(*rows, *parts) = (rng.below(20), rng.below(6));
+		}
+		Op::Iota {
+			divisor,
+			modulus,
+			offset,
+		} => (*divisor, *modulus, *offset) = (small, rng.below(200), word >> 16),
+		Op::AdamSquare { floor } => *floor = !*floor,
+		Op::Adam { limit, decay, floor } => {
+			(*limit, *decay, *floor) = (word & ((1 << 27) - 1), rng.below(300), !*floor)
+		}
 		Op::Sgd { shift, limit } => (*shift, *limit) = (small, word & ((1 << 27) - 1)),
 		Op::Requantise { rounding } => {
 			*rounding = match rounding {
@@ -224,7 +308,8 @@ fn mutate(w: &mut Workload, rng: &mut Rng) {
 				}
 			}
 		}
-		_ => match rng.below(5) {
+		_ => match rng.below(6) {
+			5 => w.evaluations = rng.below(4),
 			0 => w.steps = rng.next() >> rng.below(32),
 			1 => w.steps_per_segment = rng.below(9),
 			2 => w.metric_total = rng.below(20),
@@ -240,15 +325,19 @@ fn mutate(w: &mut Workload, rng: &mut Rng) {
 
 #[test]
 fn altered_workloads_should_be_refused_or_run_without_overflow() {
-	let (original, data) = small("kind = \"l1-adam\"\nrate = 0.003");
+	let originals = [
+		small("kind = \"l1-adam\"\nrate = 0.003"),
+		small_transformer("kind = \"adam\"\nrate = 0.003\nweight_decay = 0.1"),
+	];
 	let (mut accepted, mut refused, mut kinds) = (0, 0, std::collections::BTreeSet::new());
 	for seed in 0..4000 {
 		let mut rng = Rng(seed);
+		let (original, data) = &originals[usize::from(seed % 4 == 0)];
 		let mut w = original.clone();
 		for _ in 0..1 + rng.below(2) {
 			mutate(&mut w, &mut rng);
 		}
-		if w == original {
+		if w == *original {
 			continue;
 		}
 		// What comes over the wire is the encoding.
@@ -262,7 +351,7 @@ fn altered_workloads_should_be_refused_or_run_without_overflow() {
 			Ok(_) => {
 				accepted += 1;
 				kinds.extend(w.step.instructions.iter().map(|i| i.op.kind()));
-				run_workload(&w, &data, 2);
+				run_workload(&w, data, 2);
 			}
 		}
 	}
@@ -281,7 +370,15 @@ fn workloads_that_do_not_fit_together_should_be_refused() {
 		let text = w.validate().expect_err(why).to_string();
 		assert!(text.contains(why), "`{text}` does not say `{why}`");
 	};
-	refused(&|w| w.steps = 0, "steps is 0");
+	refused(&|w| w.steps = 0, "steps_per_segment is");
+	refused(
+		&|w| (w.steps, w.steps_per_segment) = (0, 1),
+		"a workload without steps has empty programs",
+	);
+	refused(&|w| (w.evaluate, w.steps) = (None, 0), "steps is 0");
+	refused(&|w| w.evaluate = None, "evaluations is 1");
+	refused(&|w| w.evaluations = 0, "evaluations is 0");
+	refused(&|w| w.evaluations = 4096, "segments is");
 	refused(&|w| w.steps = u32::MAX, "steps is 4294967295");
 	refused(&|w| w.steps_per_segment = 0, "steps_per_segment is 0");
 	refused(&|w| w.steps_per_segment = 7, "steps_per_segment is 7");
@@ -346,7 +443,10 @@ fn workloads_that_do_not_fit_together_should_be_refused() {
 	refused(&|w| w.loss.divisor = 0, "loss.divisor is 0");
 	refused(&|w| w.metric_total = 0, "metric_total is 0");
 	refused(&|w| w.metric_total -= 1, "the metric's upper end is 10");
-	refused(&|w| w.evaluate = None, "metric_total without a metric");
+	refused(
+		&|w| (w.evaluate, w.evaluations) = (None, 0),
+		"metric_total without a metric",
+	);
 	refused(&|w| w.step.outputs = vec![w.step.state[0]], "outputs is 1");
 	refused(
 		&|w| {

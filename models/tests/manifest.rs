@@ -5,6 +5,8 @@
 use poaiw_models::{
 	dataset::{read_csv, Encoding, HeldOut},
 	manifest::{Data, TaskManifest},
+	requests::InferenceSettings,
+	text::TokenizerKind,
 	Architecture, ModelError, Task,
 };
 use proptest::prelude::*;
@@ -188,6 +190,7 @@ fn data_files_with_errors_should_name_row_and_value() {
 	fs::create_dir_all(&folder).unwrap();
 	let encoding = Encoding {
 		offset: 0,
+		shift: 0,
 		exponent: 0,
 	};
 	let read = |name: &str, bytes: &[u8]| {
@@ -223,12 +226,29 @@ fn data_files_with_errors_should_name_row_and_value() {
 	fs::remove_dir_all(&folder).unwrap();
 }
 
-/// Property names of every object in the schema, by its path.
-fn schema_keys(schema: &Value, node: &Value, path: &str, out: &mut Vec<(String, Vec<String>)>) {
-	let node = match node.get("$ref").and_then(Value::as_str) {
-		Some(reference) => &schema["$defs"][reference.trim_start_matches("#/$defs/")],
-		None => node,
+/// Property names of every object in the schema, by its path; of alternatives, that whose kind is the example's.
+fn schema_keys(
+	schema: &Value,
+	node: &Value,
+	example: &Value,
+	path: &str,
+	out: &mut Vec<(String, Vec<String>)>,
+) {
+	let resolve = |node: &'_ Value| match node.get("$ref").and_then(Value::as_str) {
+		Some(reference) => schema["$defs"][reference.trim_start_matches("#/$defs/")].clone(),
+		None => node.clone(),
 	};
+	let kind = example.pointer(&format!("{path}/kind"));
+	let mut node = resolve(node);
+	let alternatives = node.get("oneOf").and_then(Value::as_array).cloned();
+	if let (Some(kind), Some(alternatives)) = (kind, alternatives) {
+		let fits = |a: &Value| a["properties"]["kind"]["const"] == *kind;
+		node = alternatives
+			.iter()
+			.map(resolve)
+			.find(fits)
+			.unwrap_or_else(|| panic!("the schema has no {kind} at {path}"));
+	}
 	let Some(properties) = node.get("properties").and_then(Value::as_object) else {
 		return;
 	};
@@ -237,27 +257,62 @@ fn schema_keys(schema: &Value, node: &Value, path: &str, out: &mut Vec<(String, 
 	keys.sort();
 	out.push((path.into(), keys));
 	for (name, child) in properties {
-		schema_keys(schema, child, &format!("{path}/{name}"), out);
+		schema_keys(schema, child, example, &format!("{path}/{name}"), out);
 	}
+}
+
+/// A manifest in which every field is given: of different kinds of model, optimiser and data at once.
+fn full_manifest(model: &str, optimiser: &str) -> Value {
+	let mut manifest = TaskManifest::from_toml(&text()).unwrap();
+	let mut architecture = Architecture::from_toml(&format!(
+		"[model]\n{model}\n[training]\nbatch = 8\nepochs = 1\nsteps_per_segment = 1\n[optimiser]\n{optimiser}\n"
+	))
+	.unwrap();
+	architecture.training.steps = Some(1);
+	manifest.architecture = Some(architecture);
+	manifest.architecture_file = Some("a.toml".into());
+	manifest.inference = Some(InferenceSettings {
+		model: "model".into(),
+		length: 8,
+		batch: 8,
+	});
+	manifest.data.labels = Some("b.gz".into());
+	manifest.data.tokenizer = Some(TokenizerKind::Bpe);
+	manifest.data.vocabulary = Some(512);
+	manifest.data.tokenizer_file = Some("tokenizer.json".into());
+	serde_json::to_value(&manifest).unwrap()
 }
 
 #[test]
 fn the_schema_should_have_the_fields_of_the_manifest() {
 	let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("task-manifest.schema.json");
 	let schema: Value = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
-	let mut objects = Vec::new();
-	schema_keys(&schema, &schema, "", &mut objects);
-	let mut manifest = TaskManifest::from_toml(&text()).unwrap();
-	manifest.architecture_file = Some("a.toml".into());
-	let full = serde_json::to_value(&manifest).unwrap();
-	assert_eq!(objects.len(), 12);
-	for (path, keys) in objects {
-		let object = full
-			.pointer(&path)
-			.unwrap_or_else(|| panic!("the manifest has no {path}"));
-		let mut fields: Vec<String> = object.as_object().unwrap().keys().cloned().collect();
-		fields.sort();
-		assert_eq!(fields, keys, "at `{path}`");
+	let conv = "kind = \"conv\"\ninput = { height = 8, width = 8, channels = 1 }\n\
+		convolutions = [{ filters = 16, kernel = 3 }]\ndense = [10]";
+	let transformer =
+		"kind = \"transformer\"\nlayers = 1\nwidth = 32\nheads = 2\nfeed_forward = 64\ncontext = 16";
+	let kinds = [
+		(
+			"kind = \"mlp\"\nlayers = [4, 2]",
+			"kind = \"sgd\"\nrate = 0.1",
+			13,
+		),
+		(conv, "kind = \"l1-adam\"\nrate = 0.001", 14),
+		(transformer, "kind = \"adam\"\nrate = 0.001", 13),
+	];
+	for (model, optimiser, count) in kinds {
+		let full = full_manifest(model, optimiser);
+		let mut objects = Vec::new();
+		schema_keys(&schema, &schema, &full, "", &mut objects);
+		assert_eq!(objects.len(), count, "{model}");
+		for (path, keys) in objects {
+			let object = full
+				.pointer(&path)
+				.unwrap_or_else(|| panic!("the manifest has no {path}"));
+			let mut fields: Vec<String> = object.as_object().unwrap().keys().cloned().collect();
+			fields.sort();
+			assert_eq!(fields, keys, "at `{path}`");
+		}
 	}
 }
 

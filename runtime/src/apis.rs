@@ -211,6 +211,15 @@ impl_runtime_apis! {
 		}
 	}
 
+	impl poaiw_primitives::api::ArbiterApi<Block> for Runtime {
+		fn arbitrate(case: poaiw_primitives::program::arbiter::Case) -> Result<Vec<u8>, Vec<u8>> {
+			use alloc::string::ToString;
+			case.rule()
+				.map(|block| block.to_vec())
+				.map_err(|e| e.to_string().into_bytes())
+		}
+	}
+
 	impl poaiw_primitives::api::EconomicsApi<Block> for Runtime {
 		fn supply() -> Supply {
 			TokenEconomics::supply()

@@ -4,6 +4,7 @@
 
 mod account;
 mod chain;
+mod model;
 mod out;
 mod task;
 
@@ -45,6 +46,9 @@ pub enum Command {
 	/// Post, follow, list and cancel tasks; download results.
 	#[command(subcommand)]
 	Task(task::TaskCommand),
+	/// Models that tasks have trained.
+	#[command(subcommand)]
+	Model(model::ModelCommand),
 	/// Keys, balances and transfers.
 	#[command(subcommand)]
 	Account(account::AccountCommand),
@@ -89,6 +93,7 @@ pub async fn run(cli: Cli) -> Result<u8> {
 	let out = Out { json: cli.json };
 	match cli.command {
 		Command::Task(command) => task::run(&cli.node, out, command).await,
+		Command::Model(command) => model::run(out, command),
 		Command::Account(command) => account::run(&cli.node, out, command).await,
 		Command::Chain(command) => chain::run(&cli.node, out, command).await,
 	}
@@ -133,6 +138,16 @@ mod tests {
 		let args = ["poaiw", "chain", "status", "--json", "--node", "ws://127.0.0.1:1"];
 		let cli = Cli::try_parse_from(args).unwrap();
 		assert!(cli.json && cli.node == "ws://127.0.0.1:1");
+	}
+
+	#[tokio::test]
+	async fn sampling_should_name_a_folder_that_is_no_result() {
+		let args = ["poaiw", "model", "sample", "--json", "--model", "/does/not/exist", "--prompt", "a"];
+		let error = run(Cli::try_parse_from(args).unwrap()).await.unwrap_err();
+		assert_eq!(error.exit_code(), 6);
+		let text = error.to_string();
+		assert!(text.contains("/does/not/exist") && text.contains("index.json"), "{text}");
+		assert!(text.contains("poaiw task result"), "{text}");
 	}
 
 	#[tokio::test]

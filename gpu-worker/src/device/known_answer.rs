@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! The known-answer test: a mined product with every kernel variant, against the CPU functions of `poaiw-work`.
+//! The known-answer test: a mined product with every kernel variant, against the CPU functions of `poaiw-work`, and
+//! operations (`super::known_operations`).
 //!
 //! Some drivers give silently wrong bits for some instructions; a device that fails would cost its owner the bond.
 
-use super::{DeviceError, Gpu};
+use super::{known_operations::known_operations, DeviceError, Gpu};
 use crate::{
 	kernels::{
 		commit,
@@ -37,6 +38,8 @@ pub struct KnownAnswer {
 	pub elements: usize,
 	/// Winning tickets that had to be found, for each variant.
 	pub tickets: usize,
+	/// Operations of programs that gave the right bits.
+	pub operations: usize,
 }
 
 /// Sizes: padded rows, several windows, columns after the last one.
@@ -159,6 +162,7 @@ pub fn known_answer(gpu: &Arc<Gpu>) -> Result<KnownAnswer, DeviceError> {
 		variants: Variant::ALL.to_vec(),
 		elements,
 		tickets,
+		operations: known_operations(gpu)?,
 	})
 }
 

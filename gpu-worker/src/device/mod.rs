@@ -5,6 +5,7 @@
 pub mod bench;
 pub mod gpu;
 pub mod known_answer;
+mod known_operations;
 mod recorder;
 pub mod select;
 

@@ -190,7 +190,7 @@ where
 			instruction: site.instruction,
 			what: error.to_string(),
 		})?;
-		let c = self.pool().matrix(out.rows, out.row_bytes())?;
+		let c = self.pool().elements(out.element, out.rows, out.cols)?;
 		self.sink
 			.product(site, (a, b), &c, dims)
 			.map_err(GpuError::Sink)?;
@@ -228,7 +228,7 @@ fn collect<E: Debug + Display>(program: &Program, slots: &[Option<Matrix>]) -> R
 }
 
 fn upload(pool: &Pool, tensor: &Tensor) -> Result<Matrix, DeviceError> {
-	pool.upload(&tensor.to_bytes(), tensor.rows(), tensor.row_bytes())
+	pool.upload_tensor(tensor)
 }
 
 /// Downloads tensors whose declarations are known.
@@ -277,7 +277,7 @@ where
 		Ok(download(self.pool(), &self.info.state, &self.state)?)
 	}
 
-	fn evaluate(&mut self, segment: u32) -> Result<Evaluated, Self::Error> {
+	fn evaluate(&mut self, segment: u32, run: u32) -> Result<Evaluated, Self::Error> {
 		let (workload, info) = (self.workload, self.info);
 		let (Some(program), Some(info)) = (&workload.evaluate, &info.evaluate) else {
 			return Err(GpuError::Program {
@@ -285,7 +285,8 @@ where
 				what: "the workload has no evaluation".into(),
 			});
 		};
-		let left = self.run(program, &info.last_use, segment, workload.steps)?;
+		let step = workload.evaluation_step(run);
+		let left = self.run(program, &info.last_use, segment, step)?;
 		let decls: Vec<TensorDecl> = program
 			.outputs
 			.iter()

@@ -5,7 +5,7 @@
 use super::checkpoint::{Checkpoint, CheckpointError, CheckpointFile, Identity};
 use poaiw_commitment::Hash32;
 use poaiw_program::{
-	drive_segment, initial_state, run::Evaluated, state_root, Control, RunError, SegmentOutput,
+	drive_segment, initial_state, run::Evaluated, state_root, Control, RunError, SegmentKind, SegmentOutput,
 	SegmentRecord, StepBackend, Tensor, Workload, WorkloadInfo,
 };
 use std::{
@@ -38,7 +38,7 @@ pub struct RunOutcome {
 	pub losses: Vec<Vec<i32>>,
 	/// State after the last segment.
 	pub state: Vec<Tensor>,
-	/// Outputs of the evaluation.
+	/// Outputs of the last evaluation; those before it went to the watcher.
 	pub outputs: Vec<Tensor>,
 	/// Steps that were taken over from a checkpoint.
 	pub resumed_steps: u64,
@@ -64,11 +64,11 @@ pub trait Watcher {
 	fn step(&mut self, step: u32, loss: i32) -> Control;
 
 	/// A segment is done; what it leaves must be kept for verifiers. Called again for segments of a checkpoint only if
-	/// they were not done when it was written.
+	/// they were not done when it was written. The run may be stopped here, too: evaluations have no steps.
 	///
 	/// # Errors
 	/// In words: the run ends.
-	fn segment(&mut self, output: &SegmentOutput) -> Result<(), String>;
+	fn segment(&mut self, output: &SegmentOutput) -> Result<Control, String>;
 
 	/// A checkpoint is used: so many segments and steps were done before.
 	fn resumed(&mut self, segments: u32, steps: u64);
@@ -138,8 +138,8 @@ impl<B: StepBackend> StepBackend for Resumable<'_, B> {
 		self.backend.state()
 	}
 
-	fn evaluate(&mut self, segment: u32) -> Result<Evaluated, B::Error> {
-		self.backend.evaluate(segment)
+	fn evaluate(&mut self, segment: u32, run: u32) -> Result<Evaluated, B::Error> {
+		self.backend.evaluate(segment, run)
 	}
 }
 
@@ -204,7 +204,7 @@ where
 		session.state_before = checkpoint.state_before;
 	}
 	let resumed_steps = session.losses.iter().map(|x| x.len() as u64).sum::<u64>() + session.replay as u64;
-	if resumed_steps > 0 {
+	if resumed_steps > 0 || !session.records.is_empty() {
 		watcher.resumed(session.records.len() as u32, resumed_steps);
 	}
 	let done: Vec<i32> = session.losses.iter().flatten().copied().collect();
@@ -227,17 +227,26 @@ where
 				.map_err(|e| RunFailure::Run(RunError::Backend(e)))?;
 		}
 		let output = driven.map_err(RunFailure::Run)?;
-		watcher.segment(&output).map_err(RunFailure::Watcher)?;
+		let control = watcher.segment(&output).map_err(RunFailure::Watcher)?;
 		session.records.push(output.record);
 		session.losses.push(output.losses);
 		session.state_before = output.record.state_after;
 		session.running.clear();
 		session.replay = 0;
-		// The outputs of an evaluation are not in a checkpoint: a run that was killed after it evaluates again.
-		if output.record.evaluation.is_none() {
+		let evaluation = matches!(workload.segment(segment), Some(SegmentKind::Evaluation { .. }));
+		let last = segment + 1 == info.segments;
+		// Outputs are not in a checkpoint: a run that was killed after its last evaluation does that one again.
+		if !(evaluation && last) {
 			session
 				.save()
 				.map_err(|e| RunFailure::Run(RunError::Backend(e)))?;
+		}
+		// A training segment that is told to stop does so at its next step.
+		if let (Control::Stop, Some(SegmentKind::Evaluation { run }), false) =
+			(control, workload.segment(segment), last)
+		{
+			let step = workload.evaluation_step(run);
+			return Err(RunFailure::Run(RunError::Stopped { step }));
 		}
 		outputs = output.outputs;
 		last_state = Some(output.state);

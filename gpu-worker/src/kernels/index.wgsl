@@ -5,6 +5,12 @@ fn thread_number(group: vec3<u32>, groups: vec3<u32>, local: u32) -> u32 {
 	return (group.y * groups.x + group.x) * 64u + local;
 }
 
+// First row and column of a thread in a plane that workgroups of 64 cover, 2^log_width threads side by side.
+fn place(group: vec3<u32>, local: u32, log_width: u32) -> vec2<u32> {
+	let by = log_width & 31u;
+	return vec2<u32>(group.y * (64u >> by) + (local >> by), (group.x << by) + (local & ((1u << by) - 1u)));
+}
+
 // Sign-extended byte `at` (0 to 3) of a word.
 fn byte_of(word: u32, at: u32) -> i32 {
 	return i32(word << ((24u - 8u * at) & 31u)) >> 24u;

@@ -7,6 +7,7 @@
 
 use crate::device::{DeviceError, Gpu};
 use poaiw_commitment::{Shape, CHUNK_BYTES, TILE_ROWS};
+use poaiw_program::{Element, Tensor};
 use std::{
 	collections::HashMap,
 	sync::{Arc, Mutex},
@@ -30,6 +31,7 @@ pub struct Matrix {
 struct Inner {
 	rows: u32,
 	row_bytes: u32,
+	element: Element,
 	buffer: wgpu::Buffer,
 	free: Arc<Free>,
 }
@@ -58,11 +60,23 @@ impl Pool {
 		&self.gpu
 	}
 
-	/// A matrix of `rows` × `row_bytes`. Its elements are zero or left over from an earlier matrix: write all of them.
+	/// A matrix of `rows` × `row_bytes` bytes. They are zero or left over from an earlier matrix: write all of them.
 	///
 	/// # Errors
 	/// If the sizes are out of bounds or do not fit a buffer.
 	pub fn matrix(&self, rows: u32, row_bytes: u32) -> Result<Matrix, DeviceError> {
+		self.make(Element::I8, rows, row_bytes)
+	}
+
+	/// A matrix of `rows` × `cols` elements, which are zero or left over like those of [`Pool::matrix`].
+	///
+	/// # Errors
+	/// If the sizes are out of bounds or do not fit a buffer.
+	pub fn elements(&self, element: Element, rows: u32, cols: u32) -> Result<Matrix, DeviceError> {
+		self.make(element, rows, cols.saturating_mul(element.bytes()))
+	}
+
+	fn make(&self, element: Element, rows: u32, row_bytes: u32) -> Result<Matrix, DeviceError> {
 		Shape::new(rows, row_bytes).map_err(|error| DeviceError::Sizes(error.to_string()))?;
 		let reused = {
 			let mut free = self.free.lock().unwrap_or_else(|e| e.into_inner());
@@ -77,6 +91,7 @@ impl Pool {
 			inner: Arc::new(Inner {
 				rows,
 				row_bytes,
+				element,
 				buffer,
 				free: self.free.clone(),
 			}),
@@ -89,6 +104,22 @@ impl Pool {
 	/// If the sizes are out of bounds, do not fit a buffer, or do not belong to the bytes.
 	pub fn upload(&self, bytes: &[u8], rows: u32, row_bytes: u32) -> Result<Matrix, DeviceError> {
 		let matrix = self.matrix(rows, row_bytes)?;
+		self.fill(&matrix, bytes)?;
+		Ok(matrix)
+	}
+
+	/// A matrix with the elements of a tensor.
+	///
+	/// # Errors
+	/// If it does not fit a buffer.
+	pub fn upload_tensor(&self, tensor: &Tensor) -> Result<Matrix, DeviceError> {
+		let matrix = self.elements(tensor.element(), tensor.rows(), tensor.cols())?;
+		self.fill(&matrix, &tensor.to_bytes())?;
+		Ok(matrix)
+	}
+
+	fn fill(&self, matrix: &Matrix, bytes: &[u8]) -> Result<(), DeviceError> {
+		let (rows, row_bytes) = (matrix.rows(), matrix.row_bytes());
 		if bytes.len() as u64 != u64::from(rows) * u64::from(row_bytes) {
 			return Err(DeviceError::Sizes(format!(
 				"{} bytes for a matrix of {rows} x {row_bytes}",
@@ -104,7 +135,7 @@ impl Pool {
 			to[..row.len()].copy_from_slice(row);
 		}
 		self.gpu.queue.write_buffer(matrix.buffer(), 0, &padded);
-		Ok(matrix)
+		Ok(())
 	}
 
 	/// The bytes of several matrices, row-major and unpadded, with one wait.
@@ -139,6 +170,16 @@ impl Matrix {
 	/// Bytes of a row without padding.
 	pub fn row_bytes(&self) -> u32 {
 		self.inner.row_bytes
+	}
+
+	/// Type of the elements; bytes if the matrix was not made as one of elements.
+	pub fn element(&self) -> Element {
+		self.inner.element
+	}
+
+	/// Columns without padding.
+	pub fn cols(&self) -> u32 {
+		self.inner.row_bytes / self.inner.element.bytes()
 	}
 
 	/// Rows with padding.

@@ -3,8 +3,12 @@
 //! C = A · Bᵀ with the transcripts of its tiles, in variants that give the same bits.
 
 use super::Matrix;
-use crate::device::{gpu::Recorder, DeviceError, DotPath, Gpu};
+use crate::device::{
+	gpu::{Pipeline, Recorder},
+	DeviceError, DotPath, Gpu,
+};
 use poaiw_work::{Dims, Rank};
+use std::sync::Arc;
 
 /// How a product is laid out on the device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
@@ -22,7 +26,11 @@ impl Variant {
 
 	/// The better one for a device and product.
 	pub fn choose(gpu: &Gpu, dims: &Dims) -> Self {
-		let small = dims.m() < 64 || dims.n() < 64;
+		Self::for_sizes(gpu, dims.m(), dims.n())
+	}
+
+	fn for_sizes(gpu: &Gpu, m: u32, n: u32) -> Self {
+		let small = m < 64 || n < 64;
 		if gpu.is_software() || small {
 			Self::Direct4x4
 		} else {
@@ -35,6 +43,18 @@ impl Variant {
 			Self::Direct4x4 => "product_direct4x4",
 			Self::Tiled64 => "product_tiled64",
 		}
+	}
+
+	/// Rows and columns of the result that one workgroup makes.
+	fn side(self) -> u32 {
+		match self {
+			Self::Direct4x4 => 32,
+			Self::Tiled64 => 64,
+		}
+	}
+
+	fn pipeline(self, gpu: &Gpu) -> Result<Arc<Pipeline>, DeviceError> {
+		gpu.pipeline(self.name(), 4, 2, || self.source(gpu.dot()))
 	}
 
 	fn source(self, dot: DotPath) -> String {
@@ -100,7 +120,7 @@ impl Job<'_> {
 		rows: u32,
 	) -> Result<(), DeviceError> {
 		let variant = self.variant;
-		let kernel = gpu.pipeline(variant.name(), 4, 2, || variant.source(gpu.dot()))?;
+		let kernel = variant.pipeline(gpu)?;
 		// Without a result no row of it is written; something must be bound all the same.
 		let (m, c_stride, c) = match self.c {
 			Some(c) => (self.dims.m(), c.stride(), c.buffer().clone()),
@@ -113,15 +133,108 @@ impl Job<'_> {
 		let end = (self.windows() * stripe * 16).max(self.dims.k().div_ceil(32) * 2);
 		let n = self.dims.n();
 		let windows = self.windows();
+		let side = variant.side();
+		let groups = (rows_b.div_ceil(side), (end_row - first).div_ceil(side));
 		let params = [
-			rows_a, rows_b, m, n, first, end_row, stride, stripe, windows, c_stride, end,
+			rows_a, rows_b, m, n, first, end_row, stride, stripe, windows, c_stride, end, groups.1, 0,
 		];
-		let per_group = match variant {
-			Variant::Direct4x4 => 32,
-			Variant::Tiled64 => 64,
-		};
-		let groups = (rows_b.div_ceil(per_group), (end_row - first).div_ceil(per_group));
 		recorder.dispatch(&kernel, &[self.a, self.b, &c, transcripts], &params, groups);
+		Ok(())
+	}
+}
+
+/// Products of stacked pairs of matrices, without transcripts: the rows of each operand are those of all its matrices.
+pub struct Stack<'a> {
+	/// Left operands.
+	pub a: &'a Matrix,
+	/// Right operands.
+	pub b: &'a Matrix,
+	/// Results.
+	pub c: &'a Matrix,
+	/// Pairs.
+	pub products: u32,
+}
+
+/// Workgroups next to each other in one dimension of a dispatch.
+const MAX_GROUPS: u32 = 65535;
+
+impl Stack<'_> {
+	/// Records all products with the better variant. `unused` is bound where transcripts would go.
+	///
+	/// # Errors
+	/// If the kernel can't be compiled, or the sizes don't belong together (excluded by validation).
+	pub fn record(
+		&self,
+		gpu: &Gpu,
+		recorder: &mut Recorder<'_>,
+		unused: &wgpu::Buffer,
+	) -> Result<(), DeviceError> {
+		let products = self.products.max(1);
+		let variant = Variant::for_sizes(gpu, self.a.rows() / products, self.b.rows() / products);
+		self.record_as(variant, gpu, recorder, unused)
+	}
+
+	/// Records all products with a variant.
+	///
+	/// # Errors
+	/// As [`Stack::record`].
+	pub fn record_as(
+		&self,
+		variant: Variant,
+		gpu: &Gpu,
+		recorder: &mut Recorder<'_>,
+		unused: &wgpu::Buffer,
+	) -> Result<(), DeviceError> {
+		let (a, b, c, products) = (self.a, self.b, self.c, self.products.max(1));
+		let (m, n, k) = (a.rows() / products, b.rows() / products, a.row_bytes());
+		let fits = (m * products, n * products) == (a.rows(), b.rows())
+			&& (c.rows(), c.cols()) == (a.rows(), n)
+			&& b.row_bytes() == k;
+		if !fits {
+			return Err(DeviceError::Sizes(format!(
+				"{products} stacked products of {} x {k} and {} x {}: validate the program",
+				a.rows(),
+				b.rows(),
+				b.row_bytes()
+			)));
+		}
+		let kernel = variant.pipeline(gpu)?;
+		let side = variant.side();
+		let end = k.div_ceil(32) * 2;
+		// Whole products in a dispatch, or some rows of a large one.
+		let per_row = u64::from(n.max(1)) * u64::from(k);
+		let by_work = (gpu.slice_macs() / per_row).clamp(64, 1 << 20) as u32 / 64 * 64;
+		let rows = by_work.min(m.next_multiple_of(side));
+		let blocks = rows.div_ceil(side);
+		let together = (by_work / rows).clamp(1, MAX_GROUPS / blocks);
+		for product in (0..products).step_by(together as usize) {
+			let count = together.min(products - product);
+			for first in (0..m).step_by(rows as usize) {
+				let end_row = (first + rows).min(m);
+				let params = [
+					m,
+					n,
+					m,
+					n,
+					first,
+					end_row,
+					a.stride() / 4,
+					2,
+					0,
+					c.stride(),
+					end,
+					blocks,
+					product,
+				];
+				let groups = (n.div_ceil(side), blocks * count);
+				recorder.dispatch(
+					&kernel,
+					&[a.buffer(), b.buffer(), c.buffer(), unused],
+					&params,
+					groups,
+				);
+			}
+		}
 		Ok(())
 	}
 }

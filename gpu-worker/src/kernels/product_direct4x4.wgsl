@@ -21,6 +21,10 @@ struct Params {
 	c_stride: u32,
 	// Vectors after which an operand row holds only padding; at least all windows, a multiple of 2.
 	end: u32,
+	// Stacked products: rows of workgroups in one of them, and the first of this dispatch. They have no padding in
+	// between: `rows_a` and `rows_b` are those of one product.
+	blocks: u32,
+	first_product: u32,
 }
 
 var<immediate> P: Params;
@@ -40,14 +44,17 @@ fn fold_row(x: vec4<i32>, row: u32) -> u32 {
 }
 
 @compute @workgroup_size(8, 8)
-fn main(@builtin(global_invocation_id) id: vec3<u32>) {
-	let row = P.first_row + id.y * 4u;
-	let col = id.x * 4u;
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) local: vec3<u32>) {
+	let product = P.first_product + group.y / P.blocks;
+	let row = P.first_row + ((group.y % P.blocks) * 8u + local.y) * 4u;
+	let col = (group.x * 8u + local.x) * 4u;
 	if (row >= P.end_row || row >= P.rows_a || col >= P.rows_b) {
 		return;
 	}
-	let a0 = row * P.stride;
-	let b0 = col * P.stride;
+	// Rows after the last one repeat it.
+	let next = vec4<u32>(0u, 1u, 2u, 3u);
+	let from_a = (product * P.rows_a + min(row + next, vec4<u32>(P.rows_a - 1u))) * P.stride;
+	let from_b = (product * P.rows_b + min(col + next, vec4<u32>(P.rows_b - 1u))) * P.stride;
 	let tile = ((row - P.first_row) / 16u) * (P.rows_b / 16u) + col / 16u;
 	let in_tile = row & 15u;
 	var t0 = vec4<i32>();
@@ -63,14 +70,14 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
 		for (var t = 0u; t < 16u; t++) {
 			let end = q + P.stripe;
 			for (; q < end; q++) {
-				let y0 = b[b0 + q];
-				let y1 = b[b0 + P.stride + q];
-				let y2 = b[b0 + 2u * P.stride + q];
-				let y3 = b[b0 + 3u * P.stride + q];
-				let x0 = a[a0 + q];
-				let x1 = a[a0 + P.stride + q];
-				let x2 = a[a0 + 2u * P.stride + q];
-				let x3 = a[a0 + 3u * P.stride + q];
+				let y0 = b[from_b.x + q];
+				let y1 = b[from_b.y + q];
+				let y2 = b[from_b.z + q];
+				let y3 = b[from_b.w + q];
+				let x0 = a[from_a.x + q];
+				let x1 = a[from_a.y + q];
+				let x2 = a[from_a.z + q];
+				let x3 = a[from_a.w + q];
 				s0 += vec4<i32>(dot16(x0, y0), dot16(x0, y1), dot16(x0, y2), dot16(x0, y3));
 				s1 += vec4<i32>(dot16(x1, y0), dot16(x1, y1), dot16(x1, y2), dot16(x1, y3));
 				s2 += vec4<i32>(dot16(x2, y0), dot16(x2, y1), dot16(x2, y2), dot16(x2, y3));
@@ -86,14 +93,14 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
 		t3 += s3;
 	}
 	for (; q < P.end; q++) {
-		let y0 = b[b0 + q];
-		let y1 = b[b0 + P.stride + q];
-		let y2 = b[b0 + 2u * P.stride + q];
-		let y3 = b[b0 + 3u * P.stride + q];
-		let x0 = a[a0 + q];
-		let x1 = a[a0 + P.stride + q];
-		let x2 = a[a0 + 2u * P.stride + q];
-		let x3 = a[a0 + 3u * P.stride + q];
+		let y0 = b[from_b.x + q];
+		let y1 = b[from_b.y + q];
+		let y2 = b[from_b.z + q];
+		let y3 = b[from_b.w + q];
+		let x0 = a[from_a.x + q];
+		let x1 = a[from_a.y + q];
+		let x2 = a[from_a.z + q];
+		let x3 = a[from_a.w + q];
 		t0 += vec4<i32>(dot16(x0, y0), dot16(x0, y1), dot16(x0, y2), dot16(x0, y3));
 		t1 += vec4<i32>(dot16(x1, y0), dot16(x1, y1), dot16(x1, y2), dot16(x1, y3));
 		t2 += vec4<i32>(dot16(x2, y0), dot16(x2, y1), dot16(x2, y2), dot16(x2, y3));
@@ -101,7 +108,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
 	}
 	for (var j = 0u; j < 4u; j++) {
 		if (col + j < P.n) {
-			let at = row * P.c_stride + col + j;
+			let at = (product * P.rows_a + row) * P.c_stride + col + j;
 			if (row < P.m) {
 				c[at] = t0[j];
 			}

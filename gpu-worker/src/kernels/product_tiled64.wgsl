@@ -21,6 +21,10 @@ struct Params {
 	c_stride: u32,
 	// Vectors after which an operand row holds only padding; at least all windows, a multiple of 2.
 	end: u32,
+	// Stacked products: rows of workgroups in one of them, and the first of this dispatch. They have no padding in
+	// between: `rows_a` and `rows_b` are those of one product.
+	blocks: u32,
+	first_product: u32,
 }
 
 var<immediate> P: Params;
@@ -45,7 +49,7 @@ fn fold_row(x: vec4<i32>, row: u32) -> u32 {
 	return (word << by) | (word >> ((32u - by) & 31u));
 }
 
-fn add_row(row: u32, col: u32, s: vec4<i32>, u: vec4<i32>, first: bool) {
+fn add_row(base: u32, row: u32, col: u32, s: vec4<i32>, u: vec4<i32>, first: bool) {
 	if (row >= P.m || row >= P.end_row) {
 		return;
 	}
@@ -55,7 +59,7 @@ fn add_row(row: u32, col: u32, s: vec4<i32>, u: vec4<i32>, first: bool) {
 			if (j >= 4u) {
 				value = u[j & 3u];
 			}
-			let at = row * P.c_stride + col + j;
+			let at = (base + row) * P.c_stride + col + j;
 			if (!first) {
 				value += c[at];
 			}
@@ -64,16 +68,16 @@ fn add_row(row: u32, col: u32, s: vec4<i32>, u: vec4<i32>, first: bool) {
 	}
 }
 
-// Loads 32 columns (two vectors) of one row of each operand.
-fn load(local: u32, row_a: u32, row_b: u32, at: u32) {
+// Loads 32 columns (two vectors) of one row of each operand, zeros for rows after the last one.
+fn load(local: u32, row_a: u32, row_b: u32, product: u32, at: u32) {
 	for (var v = 0u; v < 2u; v++) {
 		var x = vec4<u32>();
 		var y = vec4<u32>();
 		if (row_a < P.rows_a) {
-			x = a[row_a * P.stride + at + v];
+			x = a[(product * P.rows_a + row_a) * P.stride + at + v];
 		}
 		if (row_b < P.rows_b) {
-			y = b[row_b * P.stride + at + v];
+			y = b[(product * P.rows_b + row_b) * P.stride + at + v];
 		}
 		for (var i = 0u; i < 4u; i++) {
 			part_a[(v * 4u + i) * 65u + local] = x[i];
@@ -100,7 +104,9 @@ fn store_words(local: u32, first_a: u32, first_b: u32, w: u32) {
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
 	let tx = local % 8u;
 	let ty = local / 8u;
-	let first_a = P.first_row + group.y * 64u;
+	let product = P.first_product + group.y / P.blocks;
+	let base = product * P.rows_a;
+	let first_a = P.first_row + (group.y % P.blocks) * 64u;
 	let first_b = group.x * 64u;
 	let row = first_a + ty * 8u;
 	let col = first_b + tx * 8u;
@@ -150,7 +156,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 		var in_stripe = 0u;
 		var t = 0u;
 		for (var step = 0u; step < steps; step++) {
-			load(local, first_a + local, first_b + local, q);
+			load(local, first_a + local, first_b + local, product, q);
 			workgroupBarrier();
 			for (var k = 0u; k < 8u; k++) {
 				let ra = k * 65u + ty * 8u;
@@ -196,14 +202,14 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 			store_words(local, first_a, first_b, w);
 		}
 		let first = w == 0u;
-		add_row(row + 0u, col, s0, u0, first);
-		add_row(row + 1u, col, s1, u1, first);
-		add_row(row + 2u, col, s2, u2, first);
-		add_row(row + 3u, col, s3, u3, first);
-		add_row(row + 4u, col, s4, u4, first);
-		add_row(row + 5u, col, s5, u5, first);
-		add_row(row + 6u, col, s6, u6, first);
-		add_row(row + 7u, col, s7, u7, first);
+		add_row(base, row + 0u, col, s0, u0, first);
+		add_row(base, row + 1u, col, s1, u1, first);
+		add_row(base, row + 2u, col, s2, u2, first);
+		add_row(base, row + 3u, col, s3, u3, first);
+		add_row(base, row + 4u, col, s4, u4, first);
+		add_row(base, row + 5u, col, s5, u5, first);
+		add_row(base, row + 6u, col, s6, u6, first);
+		add_row(base, row + 7u, col, s7, u7, first);
 		workgroupBarrier();
 	}
 }

@@ -5,11 +5,11 @@
 use super::Job;
 use anyhow::bail;
 use poaiw_artifacts::Trace;
-use poaiw_commitment::ZERO_HASH;
 use poaiw_primitives::{
 	task::{loss_curve, Attestation},
 	Hash32,
 };
+use poaiw_program::{task_metric, task_output_root};
 
 /// The attestation of a complete trace that is stored under `trace_root`.
 ///
@@ -27,7 +27,6 @@ pub fn attestation(job: &Job, trace: &Trace, trace_root: Hash32) -> anyhow::Resu
 			info.segments
 		);
 	}
-	let evaluation = last.evaluation;
 	Ok(Attestation {
 		task: job.task,
 		attempt: job.attempt,
@@ -36,14 +35,8 @@ pub fn attestation(job: &Job, trace: &Trace, trace_root: Hash32) -> anyhow::Resu
 		macs: info.product_macs,
 		initial_state_root: first.state_before,
 		final_state_root: last.state_after,
-		output_root: evaluation.map_or(ZERO_HASH, |evaluation| evaluation.output_root),
+		output_root: task_output_root(&trace.records),
 		losses: loss_curve(&trace.all_losses()),
-		metric: claimed_metric(trace),
+		metric: task_metric(&trace.records),
 	})
-}
-
-/// The metric that a trace claims: hits and examples, if its evaluation counts any.
-pub fn claimed_metric(trace: &Trace) -> Option<(u32, u32)> {
-	let evaluation = trace.records.last()?.evaluation?;
-	(evaluation.total > 0).then_some((evaluation.hits, evaluation.total))
 }

@@ -306,6 +306,16 @@ struct Told<'a> {
 	last: u32,
 }
 
+impl Told<'_> {
+	fn wish(&self) -> Control {
+		if self.order.pulse.stop.load(Relaxed) {
+			Control::Stop
+		} else {
+			Control::Continue
+		}
+	}
+}
+
 impl Watcher for Told<'_> {
 	fn resumed(&mut self, segments: u32, steps: u64) {
 		tracing::info!(
@@ -327,14 +337,10 @@ impl Watcher for Told<'_> {
 			task.loss = Some(f64::from(loss) / f64::from(workload.loss.divisor.max(1)));
 		});
 		self.last = step;
-		if self.order.pulse.stop.load(Relaxed) {
-			Control::Stop
-		} else {
-			Control::Continue
-		}
+		self.wish()
 	}
 
-	fn segment(&mut self, output: &SegmentOutput) -> Result<(), String> {
+	fn segment(&mut self, output: &SegmentOutput) -> Result<Control, String> {
 		let store = &self.bench.store;
 		let stored = if output.record.evaluation.is_some() {
 			keep(self.bench, || store.put_output(&output.outputs))
@@ -348,6 +354,6 @@ impl Watcher for Told<'_> {
 		self.bench
 			.board
 			.task(|task| task.segment = done.min(of.saturating_sub(1)));
-		Ok(())
+		Ok(self.wish())
 	}
 }

@@ -142,8 +142,8 @@ where
 		self.0.state().map_err(Into::into)
 	}
 
-	fn evaluate(&mut self, segment: u32) -> anyhow::Result<Evaluated> {
-		self.0.evaluate(segment).map_err(Into::into)
+	fn evaluate(&mut self, segment: u32, run: u32) -> anyhow::Result<Evaluated> {
+		self.0.evaluate(segment, run).map_err(Into::into)
 	}
 }
 
@@ -165,7 +165,7 @@ impl StepBackend for Boxed<'_> {
 		self.0.state()
 	}
 
-	fn evaluate(&mut self, segment: u32) -> anyhow::Result<Evaluated> {
-		self.0.evaluate(segment)
+	fn evaluate(&mut self, segment: u32, run: u32) -> anyhow::Result<Evaluated> {
+		self.0.evaluate(segment, run)
 	}
 }

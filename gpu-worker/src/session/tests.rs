@@ -190,11 +190,19 @@ async fn a_run_should_leave_what_a_verifier_needs_to_accept_it() {
 		.has(Kind::State, &attestation.final_state_root)
 		.await
 		.unwrap());
-	assert!(place
+	let sizes = (attestation.segments, job.parts.workload.steps);
+	let trace = place
 		.store
-		.has(Kind::Output, &attestation.output_root)
+		.get_trace(&attestation.trace_root, (job.task, job.worker_bytes()), sizes)
 		.await
-		.unwrap());
+		.unwrap();
+	for evaluation in trace.records.iter().filter_map(|record| record.evaluation) {
+		assert!(place
+			.store
+			.has(Kind::Output, &evaluation.output_root)
+			.await
+			.unwrap());
+	}
 	// A template does not change the result, and the run's products are counted as useful.
 	let template = Template::new([1; 32], 1, [7; 32], WorkProfile::dev(), U256::zero(), [0; 32]).unwrap();
 	place.slot.set(Some(template));
@@ -289,8 +297,8 @@ impl StepBackend for Liar<'_> {
 		Ok(state)
 	}
 
-	fn evaluate(&mut self, segment: u32) -> anyhow::Result<Evaluated> {
-		self.0.evaluate(segment)
+	fn evaluate(&mut self, segment: u32, run: u32) -> anyhow::Result<Evaluated> {
+		self.0.evaluate(segment, run)
 	}
 }
 

@@ -6,16 +6,16 @@
 //! the workload with the task, the initial state with the lease's seed, the records with each other and with the
 //! attestation, and the sampled segment with its re-execution, the operands that seals name included.
 
-use crate::session::{attest::claimed_metric, job::check_workload};
+use crate::session::job::check_workload;
 use poaiw_artifacts::Trace;
-use poaiw_commitment::{Hash32, ZERO_HASH};
+use poaiw_commitment::Hash32;
 use poaiw_primitives::{
 	task::{loss_curve, Verdict},
 	worker::{SealClaim, VerificationBrief},
 };
 use poaiw_program::{
-	check_links, initial_state, run_segment, state_root, CheckedData, OperandProbe, RunError, SegmentKind,
-	SegmentRecord, Tensor, Workload, WorkloadInfo,
+	check_links, initial_state, run_segment, state_root, task_metric, task_output_root, CheckedData,
+	OperandProbe, RunError, SegmentKind, SegmentRecord, Tensor, Workload, WorkloadInfo,
 };
 
 /// A verdict with its reason in words.
@@ -119,10 +119,7 @@ impl Case {
 				"the attested final state is not that of the trace",
 			));
 		}
-		let output = last
-			.and_then(|record| record.evaluation)
-			.map_or(ZERO_HASH, |evaluation| evaluation.output_root);
-		if claim.output_root != output {
+		if claim.output_root != task_output_root(&self.trace.records) {
 			return Err(Finding::new(
 				Verdict::BrokenTrace,
 				"the attested output is not that of the trace",
@@ -151,7 +148,7 @@ impl Case {
 		if claim.losses != loss_curve(&self.trace.all_losses()) {
 			return wrong("the attested loss curve is not that of the trace".into());
 		}
-		let metric = claimed_metric(&self.trace);
+		let metric = task_metric(&self.trace.records);
 		if claim.metric != metric {
 			return wrong(format!(
 				"the metric {:?} is attested, the trace has {metric:?}",

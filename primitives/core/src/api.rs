@@ -9,6 +9,7 @@ use crate::{
 	AccountId, Balance, BlockNumber, Hash32, Moment, TaskId, U256,
 };
 use alloc::vec::Vec;
+use poaiw_program::arbiter::Case;
 use poaiw_work::profile::WorkProfile;
 use polkadot_sdk::sp_api;
 
@@ -49,6 +50,12 @@ sp_api::decl_runtime_apis! {
 		fn assignments(verifier: AccountId) -> Vec<Assignment>;
 		/// What a verifier must know of an attested task.
 		fn brief(task: TaskId) -> Option<VerificationBrief>;
+	}
+
+	/// The arbiter as the chain runs it: whoever prepares a dispute can ask beforehand how it will end.
+	pub trait ArbiterApi {
+		/// The padded bytes of a block of an instruction's output, or why there is no ruling, in words.
+		fn arbitrate(case: Case) -> Result<Vec<u8>, Vec<u8>>;
 	}
 
 	/// Reads of the token's economics.

@@ -20,6 +20,8 @@ pub mod task;
 pub mod traits;
 pub mod worker;
 
+pub use poaiw_program as program;
+
 use polkadot_sdk::{sp_core, sp_runtime};
 use sp_runtime::{
 	generic,

@@ -6,6 +6,8 @@
 //! [`Checked`] is the word of the arbiter: the same formula with a sticky overflow mark, so that values outside of their
 //! declared ranges are reported and never wrap.
 
+use crate::adam::short_quotient;
+
 /// A 32-bit signed word.
 pub trait Word: Copy {
 	/// The word of a value.
@@ -232,7 +234,13 @@ pub fn l1_adam<W: Word>(w: W, m: W, v: W, rate: W, correction: W, limit: i32, de
 	let n = (bit_length(v.value()) - 15).max(0) as u32;
 	let direction = m.shr(n).clip(-(1 << 18), 1 << 18).shl(12);
 	let divisor = v.shr(n).value().max(1);
-	let u = direction.over(divisor).clip(-16384, 16384);
+	let u = direction.map(|x| short_quotient(x, divisor));
+	descend(w, u, rate, correction, limit, decay)
+}
+
+/// The step of [`crate::Op::L1Adam`] and [`crate::Op::Adam`] along a direction `u` of unit `2^-12`, `|u| <= 16384`.
+#[inline(always)]
+pub fn descend<W: Word>(w: W, u: W, rate: W, correction: W, limit: i32, decay: u32) -> W {
 	let u = rsh(u.times(correction), 14).clip(-16384, 16384);
 	let shrink = rsh(rsh(w, 14).times(rate), 8).times(W::of(decay as i32));
 	w.minus(rsh(u.times(rate), 12))
@@ -245,4 +253,22 @@ pub fn l1_adam<W: Word>(w: W, m: W, v: W, rate: W, correction: W, limit: i32, de
 pub fn sgd<W: Word>(w: W, m: W, rate: W, shift: u32, limit: i32) -> W {
 	let q = rsh(m, 14).clip(-32767, 32767);
 	w.minus(rsh(q.times(rate), shift)).clip(-limit, limit)
+}
+
+/// [`crate::Op::Multiply`].
+#[inline(always)]
+pub fn multiply<W: Word>(a: W, b: W, shift: u32) -> W {
+	rsh(a.times(b), shift)
+}
+
+/// [`crate::Op::LeakyReluGrad`]; [`crate::Op::LeakyRelu`] where both are the same.
+#[inline(always)]
+pub fn leaky<W: Word>(value: W, activation: i32, shift: u32) -> W {
+	value.map(|x| if activation > 0 { x } else { x >> (shift & 31) })
+}
+
+/// [`crate::Op::Iota`]: element number `position`.
+#[inline(always)]
+pub fn iota<W: Word>(position: u32, divisor: u32, modulus: u32, offset: i32) -> W {
+	W::of(((position / divisor.max(1)) % modulus.max(1)) as i32).plus(W::of(offset))
 }

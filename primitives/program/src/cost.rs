@@ -58,42 +58,71 @@ fn weight(op: &Op) -> (u64, bool) {
 		| Op::ExcessBits { .. }
 		| Op::Relu
 		| Op::ReluGrad
-		| Op::Equal => (1, false),
+		| Op::Equal
+		| Op::Min
+		| Op::Max
+		| Op::Select
+		| Op::RoundShift { .. }
+		| Op::LeakyRelu { .. }
+		| Op::LeakyReluGrad { .. }
+		| Op::Roll { .. }
+		| Op::Reshape
+		| Op::SplitColumns { .. }
+		| Op::MergeColumns { .. }
+		| Op::GroupTranspose { .. }
+		| Op::GatherElements
+		| Op::Iota { .. }
+		| Op::StepIndices { .. }
+		| Op::Patches(_) => (1, false),
 		Op::RandomUniform { .. } => (8, false),
 		Op::BatchIndices { .. } => (128, false),
 		Op::Schedule { .. } => (16, false),
-		Op::Product => (1, false),
-		Op::Ema { .. } | Op::Rescale { .. } => (2, false),
-		Op::MaxAbsPartials | Op::MaxReduce | Op::RowMaxAbs | Op::SumPartials | Op::SumReduce | Op::Argmax => {
-			(1, true)
-		}
-		Op::Requantise {
-			rounding: Rounding::HalfUp,
-		} => (2, false),
-		Op::Requantise {
-			rounding: Rounding::Keyed,
-		} => (8, false),
-		Op::SoftmaxGradient => (32, false),
+		// Counted by depth, or by both tensors: see `op_cost`.
+		Op::Product | Op::GroupProduct { .. } | Op::ScatterAddRows => (1, false),
+		Op::Ema { .. } | Op::Rescale { .. } | Op::Multiply { .. } | Op::Centre => (2, false),
+		Op::MaxAbsPartials
+		| Op::MaxReduce
+		| Op::RowMaxAbs
+		| Op::SumPartials
+		| Op::SumReduce
+		| Op::Argmax
+		| Op::RowSum
+		| Op::RowMax
+		| Op::RowSumSquares
+		| Op::PatchesGradient(_) => (1, true),
+		Op::Requantise { rounding } | Op::RequantiseWide { rounding } => match rounding {
+			Rounding::HalfUp => (2, false),
+			Rounding::Keyed => (8, false),
+		},
+		Op::SoftmaxGradient | Op::Softmax { .. } => (32, false),
 		Op::CrossEntropy => (32, true),
-		Op::BiasCorrection => (4, false),
-		Op::L1Adam { .. } => (24, false),
-		Op::Sgd { .. } => (6, false),
+		Op::BiasCorrection | Op::RowDivide { .. } | Op::AdamCorrection => (4, false),
+		Op::RmsFactor | Op::RmsExponent => (4, true),
+		Op::Sgd { .. } | Op::SoftmaxBackward { .. } => (6, false),
+		Op::RmsNorm | Op::RmsNormGradient { .. } => (8, false),
+		Op::L1Adam { .. } | Op::Gelu | Op::AdamSquare { .. } => (24, false),
+		Op::Adam { .. } => (48, false),
 	}
 }
 
 /// Cost of one instruction; `inputs` and `out` as in its validation.
 pub fn op_cost(op: &Op, inputs: &[&TensorDecl], out: &TensorDecl) -> Cost {
-	if let (Op::Product, Some(a)) = (op, inputs.first()) {
-		return Cost {
-			product_macs: out.elements().saturating_mul(a.cols.into()),
-			element_ops: 0,
-		};
-	}
 	let (weight, of_input) = weight(op);
-	let counted = inputs.first().filter(|_| of_input).copied().unwrap_or(out);
+	let element_ops = match (op, inputs.first()) {
+		// A product is paid for whether or not tickets are drawn from it.
+		(Op::Product | Op::GroupProduct { .. }, Some(a)) => {
+			return Cost {
+				product_macs: out.elements().saturating_mul(a.cols.into()),
+				element_ops: 0,
+			}
+		}
+		(Op::ScatterAddRows, Some(x)) => out.elements().saturating_add(x.elements()),
+		(_, Some(x)) if of_input => x.elements().saturating_mul(weight),
+		_ => out.elements().saturating_mul(weight),
+	};
 	Cost {
 		product_macs: 0,
-		element_ops: counted.elements().saturating_mul(weight),
+		element_ops,
 	}
 }
 

@@ -3,7 +3,7 @@
 //! The CPU executor of whole programs, and of segments on top of it.
 
 use crate::{
-	execute::{execute_op, ExecError},
+	execute::{execute_op_with, Buffers, ExecError},
 	op::Op,
 	program::{Program, Role, TensorId},
 	random::Context,
@@ -25,6 +25,14 @@ enum Slot<'a> {
 }
 
 impl Slot<'_> {
+	/// The value: what was only borrowed is copied.
+	fn into_tensor(self) -> Tensor {
+		match self {
+			Slot::Owned(t) => t,
+			Slot::Borrowed(t) => t.clone(),
+		}
+	}
+
 	fn get(&self) -> &Tensor {
 		match self {
 			Slot::Owned(t) => t,
@@ -67,6 +75,21 @@ pub fn run_program(
 	info: &ProgramInfo,
 	context: Context,
 	given: Vec<Given<'_>>,
+	before: impl FnMut(u32, &[&Tensor]),
+) -> Result<ProgramOutput, ExecError> {
+	run_program_with(&mut Buffers::default(), program, info, context, given, before)
+}
+
+/// As [`run_program`], into memory that `buffers` keeps from earlier runs.
+///
+/// # Errors
+/// As [`run_program`].
+pub fn run_program_with(
+	buffers: &mut Buffers,
+	program: &Program,
+	info: &ProgramInfo,
+	context: Context,
+	given: Vec<Given<'_>>,
 	mut before: impl FnMut(u32, &[&Tensor]),
 ) -> Result<ProgramOutput, ExecError> {
 	let mut slots: Vec<Option<Slot<'_>>> = Vec::new();
@@ -86,17 +109,17 @@ pub fn run_program(
 			instruction: n,
 			..context
 		};
-		let value = execute_op(&i.op, &context, &inputs, out)?;
+		let value = execute_op_with(buffers, &i.op, &context, &inputs, out)?;
 		*slots.get_mut(i.output.0 as usize).ok_or_else(missing)? = Some(Slot::Owned(value));
 		for id in &i.inputs {
 			if info.last_use.get(id.0 as usize) == Some(&Some(n)) {
-				if let Some(slot) = slots.get_mut(id.0 as usize) {
-					*slot = None;
+				if let Some(Slot::Owned(tensor)) = slots.get_mut(id.0 as usize).and_then(Option::take) {
+					buffers.recycle(tensor);
 				}
 			}
 		}
 	}
-	collect(program, &slots)
+	collect(program, slots)
 }
 
 fn place_inputs<'a>(
@@ -129,24 +152,35 @@ fn place_inputs<'a>(
 	Ok(())
 }
 
-fn collect(program: &Program, slots: &[Option<Slot<'_>>]) -> Result<ProgramOutput, ExecError> {
-	let get = |id: &TensorId| -> Result<&Tensor, ExecError> {
-		let slot = slots.get(id.0 as usize).and_then(|s| s.as_ref());
-		slot.map(Slot::get).ok_or(ExecError::Missing {
-			instruction: program.instructions.len() as u32,
-		})
-	};
-	let all = |ids: &[TensorId]| -> Result<Vec<Tensor>, ExecError> {
-		ids.iter().map(|id| get(id).cloned()).collect()
+fn collect(program: &Program, mut slots: Vec<Option<Slot<'_>>>) -> Result<ProgramOutput, ExecError> {
+	let missing = || ExecError::Missing {
+		instruction: program.instructions.len() as u32,
 	};
 	let scalar = |id: &Option<TensorId>| -> Result<Option<i32>, ExecError> {
-		Ok(id.as_ref().map(get).transpose()?.and_then(Tensor::scalar))
+		let Some(id) = id else { return Ok(None) };
+		let slot = slots.get(id.0 as usize).and_then(|s| s.as_ref());
+		Ok(slot.ok_or_else(missing)?.get().scalar())
 	};
+	let (loss, metric) = (scalar(&program.loss)?, scalar(&program.metric)?);
+	// A tensor may be an output and a part of the state; no list names one twice.
+	let outputs = program.outputs.iter().map(|id| {
+		let slot = slots.get_mut(id.0 as usize);
+		if program.state.contains(id) {
+			slot.and_then(|s| s.as_ref()).map(|s| s.get().clone())
+		} else {
+			slot.and_then(Option::take).map(Slot::into_tensor)
+		}
+	});
+	let outputs = outputs.collect::<Option<_>>().ok_or_else(missing)?;
+	let state = program.state.iter().map(|id| {
+		let slot = slots.get_mut(id.0 as usize).and_then(Option::take);
+		slot.map(Slot::into_tensor)
+	});
 	Ok(ProgramOutput {
-		state: all(&program.state)?,
-		loss: scalar(&program.loss)?,
-		metric: scalar(&program.metric)?,
-		outputs: all(&program.outputs)?,
+		state: state.collect::<Option<_>>().ok_or_else(missing)?,
+		loss,
+		metric,
+		outputs,
 	})
 }
 
@@ -200,6 +234,7 @@ pub struct Interpreter<'a, O: Observer> {
 	seed: [u8; 32],
 	data: &'a CheckedData,
 	state: Vec<Tensor>,
+	buffers: Buffers,
 	observer: O,
 }
 
@@ -224,6 +259,7 @@ impl<'a, O: Observer> Interpreter<'a, O> {
 			seed,
 			data,
 			state: Vec::new(),
+			buffers: Buffers::default(),
 			observer,
 		})
 	}
@@ -256,28 +292,35 @@ impl<'a, O: Observer> Interpreter<'a, O> {
 			instruction: 0,
 		};
 		let observer = &mut self.observer;
-		run_program(program, info, context, given, |instruction, inputs| {
-			let is_product = program
-				.instructions
-				.get(instruction as usize)
-				.is_some_and(|i| matches!(i.op, Op::Product));
-			let [a, b] = inputs else { return };
-			if let (true, Some(left), Some(right)) = (is_product, a.i8s(), b.i8s()) {
-				let site = ProductSite {
-					segment,
-					step,
-					instruction,
-				};
-				let product = Product {
-					a: left,
-					b: right,
-					m: a.rows(),
-					n: b.rows(),
-					k: a.cols(),
-				};
-				observer.product(site, product);
-			}
-		})
+		run_program_with(
+			&mut self.buffers,
+			program,
+			info,
+			context,
+			given,
+			|instruction, inputs| {
+				let is_product = program
+					.instructions
+					.get(instruction as usize)
+					.is_some_and(|i| matches!(i.op, Op::Product));
+				let [a, b] = inputs else { return };
+				if let (true, Some(left), Some(right)) = (is_product, a.i8s(), b.i8s()) {
+					let site = ProductSite {
+						segment,
+						step,
+						instruction,
+					};
+					let product = Product {
+						a: left,
+						b: right,
+						m: a.rows(),
+						n: b.rows(),
+						k: a.cols(),
+					};
+					observer.product(site, product);
+				}
+			},
+		)
 	}
 }
 
@@ -300,12 +343,13 @@ impl<O: Observer> StepBackend for Interpreter<'_, O> {
 		Ok(self.state.clone())
 	}
 
-	fn evaluate(&mut self, segment: u32) -> Result<Evaluated, ExecError> {
+	fn evaluate(&mut self, segment: u32, run: u32) -> Result<Evaluated, ExecError> {
 		let (workload, info) = (self.workload, self.info);
 		let (Some(program), Some(info)) = (&workload.evaluate, &info.evaluate) else {
 			return Err(ExecError::Missing { instruction: 0 });
 		};
-		let done = self.run(program, info, segment, workload.steps, false)?;
+		let step = workload.evaluation_step(run);
+		let done = self.run(program, info, segment, step, false)?;
 		Ok(Evaluated {
 			outputs: done.outputs,
 			metric: done.metric,

@@ -24,17 +24,22 @@
 
 extern crate alloc;
 
+pub mod adam;
 pub mod arbiter;
 pub mod arith;
 pub mod cost;
 pub mod error;
 pub mod execute;
+pub mod gelu;
 pub mod interpreter;
+mod movement;
+pub mod normalise;
 pub mod op;
 pub mod probe;
 pub mod program;
 pub mod random;
 pub mod range;
+pub mod rows;
 pub mod run;
 pub mod softmax;
 pub mod tensor;
@@ -44,9 +49,9 @@ pub mod workload;
 
 pub use cost::{cost, Cost};
 pub use error::{Place, Reason, ValidateError};
-pub use execute::{execute_op, ExecError};
+pub use execute::{execute_op, execute_op_with, Buffers, ExecError, Vectors};
 pub use interpreter::{run_segment, CheckedData, Interpreter};
-pub use op::{Op, OpKind, Rounding, OPERAND_MAX};
+pub use op::{Op, OpKind, Rounding, Window, OPERAND_MAX, WIDE_MAX};
 pub use probe::{OperandProbe, Operands};
 pub use program::{DecodeError, Input, Instruction, Program, Role, TensorId};
 pub use random::Context;
@@ -55,6 +60,9 @@ pub use run::{
 	StepBackend,
 };
 pub use tensor::{Element, Tensor, TensorDecl, TensorError, Values};
-pub use trace::{check_links, leaf, state_root, trace_root, EvaluationRecord, LinkError, SegmentRecord};
+pub use trace::{
+	check_links, leaf, state_root, task_metric, task_output_root, trace_root, EvaluationRecord, LinkError,
+	SegmentRecord,
+};
 pub use validate::{validate, ProgramInfo};
 pub use workload::{DataDecl, LossUnit, SegmentKind, Workload, WorkloadInfo};

@@ -2,7 +2,9 @@
 
 //! Keyed random bits: the seed of a task decides initial weights, batches and rounding, and nothing else does.
 
+use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use poaiw_commitment::hash;
+use scale_info::TypeInfo;
 
 /// Rounds of the permutation of [`crate::Op::BatchIndices`].
 pub const PERMUTATION_ROUNDS: u32 = 32;
@@ -69,7 +71,7 @@ impl RandomKey {
 }
 
 /// Where an instruction runs: with the op and its inputs this decides every bit of its output.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
 pub struct Context {
 	/// Seed of the task.
 	pub seed: [u8; 32],

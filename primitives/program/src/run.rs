@@ -21,7 +21,7 @@ use poaiw_commitment::Hash32;
 pub struct ProductSite {
 	/// Number of the segment.
 	pub segment: u32,
-	/// Global step number; the workload's number of steps in the evaluation.
+	/// Global step number; [`Workload::evaluation_step`] in an evaluation.
 	pub step: u32,
 	/// Index in the step program (in the evaluation: in the evaluation program).
 	pub instruction: u32,
@@ -97,11 +97,11 @@ pub trait StepBackend {
 	/// If no state is loaded, or the device fails.
 	fn state(&mut self) -> Result<Vec<Tensor>, Self::Error>;
 
-	/// Runs the evaluation program on the present state, and leaves the state as it is.
+	/// Runs evaluation `run`, which is `segment`, on the present state, and leaves the state as it is.
 	///
 	/// # Errors
 	/// If no state is loaded, the workload has no evaluation, or the device fails.
-	fn evaluate(&mut self, segment: u32) -> Result<Evaluated, Self::Error>;
+	fn evaluate(&mut self, segment: u32, run: u32) -> Result<Evaluated, Self::Error>;
 }
 
 /// Why a run ended early.
@@ -197,7 +197,7 @@ pub struct SegmentOutput {
 	pub state: Vec<Tensor>,
 	/// Raw losses of its steps.
 	pub losses: Vec<i32>,
-	/// Outputs of the evaluation segment.
+	/// Outputs of an evaluation segment.
 	pub outputs: Vec<Tensor>,
 }
 
@@ -229,8 +229,8 @@ pub fn drive_segment<B: StepBackend>(
 				}
 			}
 		}
-		SegmentKind::Evaluation => {
-			let evaluated = backend.evaluate(segment).map_err(RunError::Backend)?;
+		SegmentKind::Evaluation { run } => {
+			let evaluated = backend.evaluate(segment, run).map_err(RunError::Backend)?;
 			evaluation = Some(EvaluationRecord {
 				output_root: output_root(&evaluated.outputs)?,
 				hits: hits(workload, evaluated.metric)?,
@@ -242,7 +242,7 @@ pub fn drive_segment<B: StepBackend>(
 	let state = backend.state().map_err(RunError::Backend)?;
 	let state_after = match kind {
 		SegmentKind::Training { .. } => state_root(&state)?,
-		SegmentKind::Evaluation => state_before,
+		SegmentKind::Evaluation { .. } => state_before,
 	};
 	let record = SegmentRecord {
 		index: segment,

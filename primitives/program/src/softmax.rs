@@ -4,7 +4,7 @@
 //!
 //! Every function is total: its bounds hold for all arguments and are stated where they matter.
 
-use crate::arith::bit_length;
+use crate::arith::{self, bit_length, Word};
 
 /// Largest argument of [`exp2n`]: 2^-31 counts as zero anyway.
 pub const LOG_MAX: u32 = 31 << 12;
@@ -58,6 +58,26 @@ pub fn log2q(sum: u32) -> u32 {
 		}
 	}
 	((b - 15) << 12) + fraction
+}
+
+/// Attention weight of a term relative to the row's largest, which weighs `top <= 127`.
+#[inline(always)]
+pub fn attention_weight(term: u32, top: u32) -> i32 {
+	// term <= 2^15.
+	arith::rsh((term * top.min(127)) as i32, 15)
+}
+
+/// `t` of [`crate::Op::SoftmaxBackward`]: the weighted mean of a row's gradient.
+#[inline(always)]
+pub fn attention_mean<W: Word>(row: impl Iterator<Item = (i32, i32)>, sum: i32, limit: i32) -> W {
+	let dot = row.fold(W::of(0), |dot, (p, g)| dot.plus(W::of(p).times(W::of(g))));
+	dot.over(sum).clip(-limit, limit)
+}
+
+/// [`crate::Op::SoftmaxBackward`]: one element of a row whose [`attention_mean`] is `t`.
+#[inline(always)]
+pub fn attention_gradient<W: Word>(p: W, g: W, t: W) -> W {
+	p.times(g.minus(t))
 }
 
 /// Probability times 2^16, rounded down, of a term among a row's `sum` of [`exp2n`]s.

@@ -311,6 +311,11 @@ impl Tensor {
 		&self.values
 	}
 
+	/// The elements, without their sizes.
+	pub fn into_values(self) -> Values {
+		self.values
+	}
+
 	/// The elements of a byte tensor.
 	pub fn i8s(&self) -> Option<&[i8]> {
 		match &self.values {

@@ -9,10 +9,10 @@ use crate::{
 use alloc::vec::Vec;
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use core::fmt;
-use poaiw_commitment::{hash, merkle, Hash32};
+use poaiw_commitment::{hash, merkle, Hash32, ZERO_HASH};
 use scale_info::TypeInfo;
 
-/// What the evaluation segment gives.
+/// What an evaluation segment gives.
 #[derive(
 	Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo,
 )]
@@ -40,7 +40,7 @@ pub struct SegmentRecord {
 	pub loss_hash: Hash32,
 	/// [`state_root`] after the segment.
 	pub state_after: Hash32,
-	/// Only in the evaluation segment.
+	/// Only in an evaluation segment.
 	pub evaluation: Option<EvaluationRecord>,
 }
 
@@ -58,6 +58,31 @@ pub fn state_root(state: &[Tensor]) -> Result<Hash32, TensorError> {
 /// If a tensor's sizes are out of the commitment's bounds.
 pub fn output_root(outputs: &[Tensor]) -> Result<Hash32, TensorError> {
 	list_root(b"PoAIW/output/1", outputs)
+}
+
+/// Commitment to the outputs of all evaluations of a run, in their order:
+/// `H("PoAIW/outputs/1" ‖ le32(evaluations) ‖ output root of each)`; zeroes for a run without evaluations.
+pub fn task_output_root(records: &[SegmentRecord]) -> Hash32 {
+	let roots: Vec<Hash32> = evaluations(records).map(|e| e.output_root).collect();
+	if roots.is_empty() {
+		return ZERO_HASH;
+	}
+	let count = (roots.len() as u32).to_le_bytes();
+	hash(&[b"PoAIW/outputs/1", &count, &roots.concat()])
+}
+
+/// Hits and examples of the held-out metric over all evaluations of a run; `None` if there is no metric.
+pub fn task_metric(records: &[SegmentRecord]) -> Option<(u32, u32)> {
+	let sum = |(hits, total): (u32, u32), e: EvaluationRecord| {
+		(hits.saturating_add(e.hits), total.saturating_add(e.total))
+	};
+	let metric = evaluations(records).fold((0, 0), sum);
+	(metric.1 > 0).then_some(metric)
+}
+
+/// What the evaluations of a run gave.
+fn evaluations(records: &[SegmentRecord]) -> impl Iterator<Item = EvaluationRecord> + '_ {
+	records.iter().filter_map(|record| record.evaluation)
 }
 
 fn list_root(label: &[u8], tensors: &[Tensor]) -> Result<Hash32, TensorError> {
@@ -155,7 +180,7 @@ impl fmt::Display for LinkError {
 			Self::Evaluation { at } => {
 				write!(
 					f,
-					"segment {at}: only the last segment of a workload with an evaluation has one"
+					"segment {at}: exactly the segments after the training have an evaluation"
 				)
 			}
 			Self::EvaluationContent { at } => write!(
@@ -177,10 +202,7 @@ pub fn check_links(
 	initial_state: &Hash32,
 	records: &[SegmentRecord],
 ) -> Result<(), LinkError> {
-	let expected = workload
-		.steps
-		.div_ceil(workload.steps_per_segment.max(1))
-		.saturating_add(u32::from(workload.evaluate.is_some()));
+	let expected = workload.segments();
 	if records.len() as u64 != u64::from(expected) {
 		let got = records.len() as u64;
 		return Err(LinkError::Count { expected, got });
@@ -202,7 +224,7 @@ pub fn check_links(
 		}
 		match (workload.segment(at), &record.evaluation) {
 			(Some(SegmentKind::Training { .. }), None) => (),
-			(Some(SegmentKind::Evaluation), Some(e)) => {
+			(Some(SegmentKind::Evaluation { .. }), Some(e)) => {
 				let same = record.state_after == record.state_before && record.loss_hash == loss_hash(&[]);
 				if !same || e.total != workload.metric_total || e.hits > e.total {
 					return Err(LinkError::EvaluationContent { at });

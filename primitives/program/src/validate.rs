@@ -219,7 +219,7 @@ fn products(program: &Program) -> Result<(), ValidateError> {
 	);
 	let mut seen = BTreeSet::new();
 	for (n, i) in (0u32..).zip(&program.instructions) {
-		if !matches!(i.op, Op::Product) {
+		if !matches!(i.op, Op::Product | Op::GroupProduct { .. }) {
 			continue;
 		}
 		let got = alloc::format!("operands {:?}, output {}", i.inputs, i.output.0);

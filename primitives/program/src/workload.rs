@@ -41,6 +41,15 @@ pub struct LossUnit {
 	pub hi: i32,
 }
 
+impl LossUnit {
+	/// That of a workload without training.
+	pub const NONE: Self = Self {
+		divisor: 1,
+		lo: 0,
+		hi: 0,
+	};
+}
+
 /// Everything that decides a task's result, except its seed. Its hash is the program root on chain.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
 pub struct Workload {
@@ -48,30 +57,32 @@ pub struct Workload {
 	pub init: Program,
 	/// One training step: state to state, with a loss.
 	pub step: Program,
-	/// Runs on the final state and leaves it as it is.
+	/// Runs on the final state and leaves it as it is: held-out examples after training, requests in inference.
 	pub evaluate: Option<Program>,
 	/// Data sets.
 	pub data: Vec<DataDecl>,
-	/// Number of training steps.
+	/// Number of training steps; 0 in inference, whose `init` and `step` are empty programs.
 	pub steps: u32,
-	/// Steps of one segment; the last one may have fewer.
+	/// Steps of one segment; the last one may have fewer. 1 without training.
 	pub steps_per_segment: u32,
+	/// Runs of `evaluate`, each a segment of its own whose step number is `steps + run`; 0 without `evaluate`.
+	pub evaluations: u32,
 	/// Unit and range of the loss.
 	pub loss: LossUnit,
-	/// Examples that the held-out metric counts; 0 without a metric.
+	/// Examples that the held-out metric of one evaluation counts; 0 without a metric.
 	pub metric_total: u32,
 }
 
 /// What validation found out about a workload.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WorkloadInfo {
-	/// Segments: those with training steps, and one for the evaluation if there is one.
+	/// Segments: those with training steps, and one for every evaluation.
 	pub segments: u32,
 	/// Segments with training steps.
 	pub training_segments: u32,
 	/// Product MACs (unpadded) of a full training segment.
 	pub macs_per_segment: u64,
-	/// Product MACs (unpadded) of the evaluation.
+	/// Product MACs (unpadded) of one evaluation.
 	pub evaluation_macs: u64,
 	/// Product MACs (unpadded) of the whole run.
 	pub product_macs: u64,
@@ -103,8 +114,11 @@ pub enum SegmentKind {
 		/// Number of steps, at least 1.
 		count: u32,
 	},
-	/// The evaluation of the final state.
-	Evaluation,
+	/// An evaluation of the final state.
+	Evaluation {
+		/// Which one.
+		run: u32,
+	},
 }
 
 impl Workload {
@@ -132,13 +146,29 @@ impl Workload {
 	/// What a segment does, or `None` if there is no such segment. Meaningful for a validated workload.
 	pub fn segment(&self, index: u32) -> Option<SegmentKind> {
 		let per = self.steps_per_segment.max(1);
-		let training = self.steps.div_ceil(per);
+		let training = self.training_segments();
 		if index < training {
 			let first = index.checked_mul(per)?;
 			let count = per.min(self.steps.saturating_sub(first));
 			return Some(SegmentKind::Training { first, count });
 		}
-		(index == training && self.evaluate.is_some()).then_some(SegmentKind::Evaluation)
+		let run = index.checked_sub(training)?;
+		(run < self.evaluations && self.evaluate.is_some()).then_some(SegmentKind::Evaluation { run })
+	}
+
+	/// Number of segments. Meaningful for a validated workload.
+	pub fn segments(&self) -> u32 {
+		self.training_segments().saturating_add(self.evaluations)
+	}
+
+	/// Number of segments with training steps.
+	pub fn training_segments(&self) -> u32 {
+		self.steps.div_ceil(self.steps_per_segment.max(1))
+	}
+
+	/// The step number that operations of evaluation `run` see.
+	pub fn evaluation_step(&self, run: u32) -> u32 {
+		self.steps.saturating_add(run)
 	}
 
 	/// Validates the workload and all of its programs.
@@ -147,11 +177,16 @@ impl Workload {
 	/// The first fault: where it is, which bound is broken and by which values.
 	pub fn validate(&self) -> Result<WorkloadInfo, ValidateError> {
 		let part = |name: &'static str| move |r: Reason| r.at(Place::Part(Cow::Borrowed(name)));
-		bound("steps", self.steps, 1, MAX_STEPS).map_err(part("workload"))?;
-		bound("steps_per_segment", self.steps_per_segment, 1, self.steps).map_err(part("workload"))?;
-		let training_segments = self.steps.div_ceil(self.steps_per_segment.max(1));
-		let segments = training_segments + u32::from(self.evaluate.is_some());
+		let evaluations = if self.evaluate.is_some() { 1..=MAX_SEGMENTS } else { 0..=0 };
+		let fewest_steps = u32::from(self.evaluate.is_none());
+		bound("steps", self.steps, fewest_steps, MAX_STEPS).map_err(part("workload"))?;
+		bound("steps_per_segment", self.steps_per_segment, 1, self.steps.max(1))
+			.map_err(part("workload"))?;
+		bound("evaluations", self.evaluations, *evaluations.start(), *evaluations.end())
+			.map_err(part("workload"))?;
+		let (training_segments, segments) = (self.training_segments(), self.segments());
 		bound("segments", segments, 1, MAX_SEGMENTS).map_err(part("workload"))?;
+		self.check_without_training()?;
 		let data_bytes = self.check_data()?;
 
 		let init = within("init", validate(&self.init))?;
@@ -176,7 +211,7 @@ impl Workload {
 		let cost = init
 			.cost
 			.plus(step.cost.times(self.steps.into()))
-			.plus(evaluation);
+			.plus(evaluation.times(self.evaluations.into()));
 		bound(
 			"weighted operations of the whole run",
 			cost.total(),
@@ -212,6 +247,27 @@ impl Workload {
 		})
 	}
 
+	/// Without steps there is nothing that training would need.
+	fn check_without_training(&self) -> Result<(), ValidateError> {
+		if self.steps > 0 {
+			return Ok(());
+		}
+		let refuse = |name: &'static str, rule, got| {
+			Err(Reason::Shape { rule, got }.at(Place::Part(Cow::Borrowed(name))))
+		};
+		for (name, program) in [("init", &self.init), ("step", &self.step)] {
+			if *program != Program::default() {
+				let got = format!("{} instructions", program.instructions.len());
+				return refuse(name, "a workload without steps has empty programs `init` and `step`", got);
+			}
+		}
+		if self.loss != LossUnit::NONE {
+			let got = format!("{:?}", self.loss);
+			return refuse("workload", "a workload without steps has the loss unit 1 from 0 to 0", got);
+		}
+		Ok(())
+	}
+
 	fn check_data(&self) -> Result<u64, ValidateError> {
 		if self.data.len() > MAX_INPUTS {
 			let (got, most) = (self.data.len() as u64, MAX_INPUTS as u64);
@@ -235,6 +291,9 @@ impl Workload {
 
 	/// The state that `init` makes, each tensor with the range that the step declares for it.
 	fn state_layout(&self) -> Result<Vec<TensorDecl>, ValidateError> {
+		if self.steps == 0 {
+			return Ok(Vec::new());
+		}
 		let place = || Place::Part(Cow::Borrowed("init"));
 		if let Some(input) = self.init.inputs.first() {
 			return Err(Reason::Shape {
@@ -335,12 +394,12 @@ impl Workload {
 				.map_err(|r| r.at(Place::Part(Cow::Borrowed(name))))?;
 		}
 		let bytes = state.iter().map(TensorDecl::size).fold(0, u64::saturating_add);
-		bound("bytes of the state", bytes, 1, MAX_PROGRAM_TENSOR_BYTES).map_err(|r| r.at(Place::Whole))
+		let fewest = u64::from(self.steps > 0);
+		bound("bytes of the state", bytes, fewest, MAX_PROGRAM_TENSOR_BYTES).map_err(|r| r.at(Place::Whole))
 	}
 
-	fn check_loss_and_metric(&self) -> Result<(), ValidateError> {
+	fn check_loss_range(&self) -> Result<(), ValidateError> {
 		let place = |name: &'static str| Place::Part(Cow::Borrowed(name));
-		bound("loss.divisor", self.loss.divisor, 1, u32::MAX).map_err(|r| r.at(place("workload")))?;
 		let Some(loss) = self.step.loss.and_then(|id| self.step.tensor(id)) else {
 			return Err(Reason::Shape {
 				rule: "the step has a loss",
@@ -357,6 +416,15 @@ impl Workload {
 			}
 			.at(place("loss range of the workload")));
 		}
+		Ok(())
+	}
+
+	fn check_loss_and_metric(&self) -> Result<(), ValidateError> {
+		let place = |name: &'static str| Place::Part(Cow::Borrowed(name));
+		bound("loss.divisor", self.loss.divisor, 1, u32::MAX).map_err(|r| r.at(place("workload")))?;
+		if self.steps > 0 {
+			self.check_loss_range()?;
+		}
 		let metric = self
 			.evaluate
 			.as_ref()
@@ -364,6 +432,10 @@ impl Workload {
 		match metric {
 			None => bound("metric_total without a metric", self.metric_total, 0, 0),
 			Some(metric) => bound("metric_total", self.metric_total, 1, MAX_METRIC)
+				.and_then(|()| {
+					let all = u64::from(self.metric_total) * u64::from(self.evaluations);
+					bound("metric_total of all evaluations", all, 1, MAX_METRIC)
+				})
 				.and_then(|()| bound("the metric's lower end", metric.lo, 0, 0))
 				.and_then(|()| bound("the metric's upper end", metric.hi, 0, self.metric_total)),
 		}
@@ -371,7 +443,7 @@ impl Workload {
 	}
 }
 
-/// Largest number of examples that a metric counts.
+/// Largest number of examples that the metrics of all evaluations count.
 const MAX_METRIC: u32 = 1 << 30;
 
 /// Names the program that an error is about.

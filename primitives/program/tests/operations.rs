@@ -244,23 +244,35 @@ fn blocks_that_do_not_exist_should_be_refused() {
 	assert!(region(&q, u32::MAX..u32::MAX, 0..1, &blocks).is_err());
 }
 
+const SOURCE: &str = include_str!("../src/op/mod.rs");
+
+/// The doc comment over a variant of `Op`, found by its codec index.
+fn documentation(kind: OpKind, index: usize) -> String {
+	let marker = format!("#[codec(index = {index})]\n\t{}", kind.name());
+	let at = SOURCE
+		.find(&marker)
+		.unwrap_or_else(|| panic!("{} has no codec index {index}", kind.name()));
+	let next = SOURCE[at + marker.len()..].chars().next();
+	assert!(
+		next.is_some_and(|c| !c.is_alphanumeric()),
+		"{} is another kind",
+		kind.name()
+	);
+	let lines = SOURCE[..at].trim_end().lines().rev();
+	lines
+		.take_while(|line| line.trim_start().starts_with("///"))
+		.collect::<Vec<_>>()
+		.join("\n")
+}
+
 #[test]
 fn every_operation_should_have_documentation_cost_codec_and_sample() {
-	let source = include_str!("../src/op.rs");
 	for (index, kind) in OpKind::ALL.iter().enumerate() {
-		let marker = format!("#[codec(index = {index})]\n\t{}", kind.name());
-		let at = source
-			.find(&marker)
-			.unwrap_or_else(|| panic!("{} has no codec index {index}", kind.name()));
-		let doc: Vec<&str> = source[..at]
-			.trim_end()
-			.lines()
-			.rev()
-			.take_while(|line| line.trim_start().starts_with("///"))
-			.collect();
+		let doc = documentation(*kind, index);
+		let all_at_once = doc.contains("Formula, ranges, blocks, cost: as [`Op::");
 		for part in ["Formula:", "Ranges:", "Blocks:", "Cost:"] {
 			assert!(
-				doc.iter().any(|line| line.contains(part)),
+				all_at_once || doc.contains(part),
 				"{} lacks `{part}`",
 				kind.name()
 			);
@@ -272,8 +284,29 @@ fn every_operation_should_have_documentation_cost_codec_and_sample() {
 		assert_eq!(Op::decode(&mut &case.op.encode()[..]).unwrap(), case.op);
 		let cost = op_cost(&case.op, &case.decl_refs(), &case.out);
 		assert!(cost.total() > 0, "{} is free", kind.name());
-		assert_eq!(cost.product_macs > 0, *kind == OpKind::Product);
+		assert_eq!(
+			cost.product_macs > 0,
+			matches!(kind, OpKind::Product | OpKind::GroupProduct)
+		);
 		check(*kind, 1).unwrap();
+	}
+}
+
+#[test]
+fn kinds_should_be_listed_in_codec_order_and_nothing_beyond_them_decoded() {
+	let (_, list) = SOURCE.split_once("//! The kinds, in codec order:").unwrap();
+	let (list, _) = list.split_once("`.").unwrap();
+	let listed: Vec<&str> = list
+		.split([',', '\n'])
+		.map(|name| name.trim_matches(|c: char| !c.is_alphanumeric()))
+		.filter(|name| !name.is_empty())
+		.collect();
+	let all: Vec<&str> = OpKind::ALL.iter().map(|kind| kind.name()).collect();
+	assert_eq!(listed, all);
+	for index in all.len()..256 {
+		let mut bytes = vec![index as u8];
+		bytes.resize(64, 0);
+		assert!(Op::decode(&mut &bytes[..]).is_err(), "{index}");
 	}
 }
 

@@ -18,6 +18,7 @@ fn workload() -> Workload {
 		data: Vec::new(),
 		steps: 10,
 		steps_per_segment: 4,
+		evaluations: 1,
 		loss: LossUnit {
 			divisor: 1,
 			lo: 0,
@@ -60,7 +61,7 @@ fn segments_should_cover_all_steps_and_end_with_the_evaluation() {
 	let training = |first, count| Some(SegmentKind::Training { first, count });
 	assert_eq!(w.segment(0), training(0, 4));
 	assert_eq!(w.segment(2), training(8, 2));
-	assert_eq!(w.segment(3), Some(SegmentKind::Evaluation));
+	assert_eq!(w.segment(3), Some(SegmentKind::Evaluation { run: 0 }));
 	assert_eq!(w.segment(4), None);
 	assert_eq!(w.segment(u32::MAX), None);
 	w.evaluate = None;

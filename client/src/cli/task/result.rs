@@ -77,7 +77,7 @@ fn show(out: Out, args: &ResultArgs, verified: &Verified, receipt: &Receipt) {
 			format!(
 				"{} (receipt.json, index.json, trace.json, {} tensors)",
 				args.output.display(),
-				verified.state.len() + verified.outputs.len()
+				verified.state.len() + verified.outputs.iter().map(Vec::len).sum::<usize>()
 			),
 		),
 	]);

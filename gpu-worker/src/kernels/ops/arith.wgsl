@@ -38,3 +38,15 @@ fn mix(start: u32) -> u32 {
 fn random(position: u32, k0: u32, k1: u32) -> u32 {
 	return mix(mix(position + k0) ^ k1);
 }
+
+// The largest number whose square is at most x.
+fn isqrt(x: u32) -> u32 {
+	var root = 0u;
+	for (var bit = 32768u; bit > 0u; bit >>= 1u) {
+		let next = root | bit;
+		if (next * next <= x) {
+			root = next;
+		}
+	}
+	return root;
+}

@@ -10,6 +10,9 @@ struct Params {
 	index_stride: u32,
 	// Rows of the source: an index outside of it (excluded by validation) reads the last row.
 	source_rows: u32,
+	// How workgroups cover the output: threads side by side, and rows from one turn of a thread to the next.
+	log_width: u32,
+	row_step: u32,
 }
 
 var<immediate> P: Params;
@@ -18,17 +21,13 @@ var<immediate> P: Params;
 @group(0) @binding(2) var<storage, read_write> y: array<u32>;
 
 @compute @workgroup_size(64)
-fn main(
-	@builtin(workgroup_id) group: vec3<u32>,
-	@builtin(num_workgroups) groups: vec3<u32>,
-	@builtin(local_invocation_index) local: u32,
-) {
-	let number = thread_number(group, groups, local);
-	let row = number / P.words;
-	if (row >= P.rows) {
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+	let at = place(group, local, P.log_width);
+	if (at.y >= P.words) {
 		return;
 	}
-	let word = number % P.words;
-	let source = min(index[row * P.index_stride], P.source_rows - 1u);
-	y[row * P.stride + word] = x[source * P.stride + word];
+	for (var row = at.x; row < P.rows; row += P.row_step) {
+		let source = min(index[row * P.index_stride], P.source_rows - 1u);
+		y[row * P.stride + at.y] = x[source * P.stride + at.y];
+	}
 }

@@ -1,16 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! One kernel for each operation of a program except the product (`super::product`).
+//! The kernels of all operations of a program except the product (`super::product`), by family: each file has its
+//! shaders beside it.
 
-use super::{with_index, Matrix, Pool};
+mod attention;
+mod convolution;
+mod movement;
+mod normalise;
+mod optimiser;
+mod pointwise;
+mod reduce;
+mod requantise;
+mod rows;
+
+use super::{product::Stack, with_index, Matrix, Pool};
 use crate::device::{
-	gpu::{grid, Recorder},
+	gpu::{Pipeline, Recorder},
 	DeviceError,
 };
-use poaiw_program::{
-	random::{batch_position, schedule, RandomKey},
-	Context, Element, Op, Rounding, TensorDecl, OPERAND_MAX,
-};
+use poaiw_program::{random::RandomKey, Context, Element, Op, OpKind, TensorDecl};
+use reduce::{Reduction, Shape};
+use std::sync::Arc;
 
 /// Records operations.
 pub struct OpKernels {
@@ -19,43 +29,77 @@ pub struct OpKernels {
 	nothing: wgpu::Buffer,
 }
 
-/// Kinds of `pointwise.wgsl`.
-mod kind {
-	pub const CONSTANT: u32 = 0;
-	pub const RANDOM: u32 = 1;
-	pub const BATCH: u32 = 2;
-	pub const ADD: u32 = 3;
-	pub const SUB: u32 = 4;
-	pub const ABS: u32 = 5;
-	pub const CLIP: u32 = 6;
-	pub const EMA: u32 = 7;
-	pub const DECAY: u32 = 8;
-	pub const EXCESS: u32 = 9;
-	pub const RESCALE: u32 = 10;
-	pub const RELU: u32 = 11;
-	pub const RELU_GRAD_WORDS: u32 = 12;
-	pub const RELU_GRAD_BYTES: u32 = 13;
-	pub const BIAS: u32 = 14;
-	pub const L1_ADAM: u32 = 15;
-	pub const SGD: u32 = 16;
-	pub const EQUAL: u32 = 17;
-}
-
-/// What a reduction reduces, and how (`reduce.wgsl`).
-mod reduce {
-	pub const BLOCK: u32 = 0;
-	pub const COLUMN: u32 = 1;
-	pub const ROW: u32 = 2;
-	pub const MAX_ABS: u32 = 0;
-	pub const SUM: u32 = 1;
-	pub const MAX: u32 = 2;
-	pub const ARGMAX: u32 = 3;
-}
+/// Workgroups under each other: within the limit of a dispatch.
+const MAX_DOWN: u32 = 32768;
+/// Workgroups of one dispatch that keep a GPU busy; where there are more places, threads loop.
+const ENOUGH: u32 = 16384;
+/// The same on a CPU, where every workgroup has to be started.
+const ENOUGH_IN_SOFTWARE: u32 = 256;
 
 const NO_KEY: RandomKey = RandomKey { k0: 0, k1: 0 };
 
-fn arith(kernel: &str) -> String {
-	with_index(&[include_str!("arith.wgsl"), kernel].concat())
+const ARITH: &str = include_str!("arith.wgsl");
+const EXPONENTIAL: &str = include_str!("exponential.wgsl");
+const ROWS: &str = include_str!("rows.wgsl");
+
+/// The inputs of one operation.
+struct Inputs<'a> {
+	kind: OpKind,
+	all: &'a [&'a Matrix],
+}
+
+impl<'a> Inputs<'a> {
+	/// Input `n`, of words or bytes.
+	fn any(&self, n: usize) -> Result<&'a Matrix, DeviceError> {
+		self.all
+			.get(n)
+			.copied()
+			.ok_or_else(|| DeviceError::Sizes(format!("{} lacks input {n}", self.kind.name())))
+	}
+
+	/// Input `n`, which must be of words.
+	fn words(&self, n: usize) -> Result<&'a Matrix, DeviceError> {
+		self.of(n, Element::I32)
+	}
+
+	/// Input `n`, which must be of bytes.
+	fn bytes(&self, n: usize) -> Result<&'a Matrix, DeviceError> {
+		self.of(n, Element::I8)
+	}
+
+	fn of(&self, n: usize, element: Element) -> Result<&'a Matrix, DeviceError> {
+		let x = self.any(n)?;
+		if x.element() == element {
+			return Ok(x);
+		}
+		Err(DeviceError::Sizes(format!(
+			"input {n} of {} is a matrix of {:?}, its kernel takes {element:?}: validate the program",
+			self.kind.name(),
+			x.element()
+		)))
+	}
+}
+
+/// Words from one row to the next of an input that has one row for all, or as many as the output.
+fn row_step(x: &Matrix) -> u32 {
+	if x.rows() == 1 {
+		0
+	} else {
+		x.stride()
+	}
+}
+
+/// How workgroups of 64 threads cover a matrix: side by side in one row, or in several rows of a narrow matrix, so that
+/// no thread has to divide.
+struct Plane {
+	/// For the shader: the logarithm of the threads in a row, and the rows after which a thread takes its next one.
+	params: [u32; 2],
+	groups: (u32, u32),
+}
+
+/// Words of a row that hold elements.
+fn filled_words(x: &Matrix) -> u32 {
+	x.row_bytes().div_ceil(4)
 }
 
 impl OpKernels {
@@ -73,6 +117,44 @@ impl OpKernels {
 		&self.pool
 	}
 
+	/// A dispatch over `rows` x `width` places, with a thread for one place of every few rows.
+	fn plane(&self, rows: u32, width: u32) -> Plane {
+		let log_width = width.max(1).next_power_of_two().trailing_zeros().min(6);
+		let (in_group, across) = (64 >> log_width, width.div_ceil(1 << log_width));
+		let enough = if self.pool.gpu().is_software() {
+			ENOUGH_IN_SOFTWARE
+		} else {
+			ENOUGH
+		};
+		let down = rows
+			.div_ceil(in_group)
+			.min((enough / across.max(1)).clamp(1, MAX_DOWN));
+		Plane {
+			params: [log_width, down * in_group],
+			groups: (across, down),
+		}
+	}
+
+	/// The kernel `name` of `inputs` buffers and an output, with `parts` before it. The constants are compiled in: a device
+	/// spends neither registers nor (without branches) time on other kinds of a family.
+	fn kernel(
+		&self,
+		name: &str,
+		inputs: usize,
+		constants: &[(&str, u32)],
+		parts: &[&str],
+		source: &str,
+	) -> Result<Arc<Pipeline>, DeviceError> {
+		let constants: String = constants
+			.iter()
+			.map(|(name, value)| format!("const {name} = {value}u;\n"))
+			.collect();
+		let full = format!("{name} {constants}");
+		self.pool.gpu().pipeline(&full, inputs + 1, inputs, || {
+			with_index(&[parts.concat().as_str(), &constants, source].concat())
+		})
+	}
+
 	/// Records one operation (not a product) and gives its output. `inputs` and `out` are those of a validated program.
 	///
 	/// # Errors
@@ -85,259 +167,92 @@ impl OpKernels {
 		inputs: &[&Matrix],
 		out: &TensorDecl,
 	) -> Result<Matrix, DeviceError> {
-		let y = self.pool.matrix(out.rows, out.row_bytes())?;
-		let x = |n: usize| {
-			inputs
-				.get(n)
-				.copied()
-				.ok_or_else(|| DeviceError::Sizes(format!("{:?} lacks input {n}", op.kind())))
+		let y = self.pool.elements(out.element, out.rows, out.cols)?;
+		let x = Inputs {
+			kind: op.kind(),
+			all: inputs,
 		};
+		// Without a wildcard: an operation without a kernel does not compile.
 		match *op {
-			Op::Product => return Err(DeviceError::Sizes("a product is not recorded here".into())),
-			Op::Transpose => self.transpose(recorder, x(0)?, &y, out)?,
-			Op::GatherRows => self.gather(recorder, x(0)?, x(1)?, &y, out)?,
-			Op::Requantise { rounding } => {
-				self.requantise(recorder, rounding, context, x(0)?, x(1)?, &y, out)?
+			Op::Product => {
+				return Err(DeviceError::Sizes(
+					"a product is not recorded with other operations: give it to the sink of products".into(),
+				))
 			}
-			Op::SoftmaxGradient => self.softmax(recorder, 0, (x(0)?, x(1)?, x(2)?), &y)?,
-			Op::CrossEntropy => self.softmax(recorder, 1, (x(0)?, x(1)?, x(2)?), &y)?,
-			Op::MaxAbsPartials => self.reduce(recorder, reduce::MAX_ABS, reduce::BLOCK, x(0)?, &y)?,
-			Op::SumPartials => self.reduce(recorder, reduce::SUM, reduce::BLOCK, x(0)?, &y)?,
-			Op::MaxReduce => self.reduce(recorder, reduce::MAX, reduce::COLUMN, x(0)?, &y)?,
-			Op::SumReduce => self.reduce(recorder, reduce::SUM, reduce::COLUMN, x(0)?, &y)?,
-			Op::RowMaxAbs => self.reduce(recorder, reduce::MAX_ABS, reduce::ROW, x(0)?, &y)?,
-			Op::Argmax => self.reduce(recorder, reduce::ARGMAX, reduce::ROW, x(0)?, &y)?,
-			_ => self.pointwise(recorder, op, context, inputs, &y, out)?,
+			Op::Constant { .. }
+			| Op::RandomUniform { .. }
+			| Op::BatchIndices { .. }
+			| Op::Schedule { .. }
+			| Op::Iota { .. }
+			| Op::StepIndices { .. }
+			| Op::Add
+			| Op::Sub
+			| Op::Multiply { .. }
+			| Op::Min
+			| Op::Max
+			| Op::Abs
+			| Op::Clip { .. }
+			| Op::Ema { .. }
+			| Op::Decay { .. }
+			| Op::ExcessBits { .. }
+			| Op::RoundShift { .. }
+			| Op::Rescale { .. }
+			| Op::RowDivide { .. }
+			| Op::Relu
+			| Op::ReluGrad
+			| Op::LeakyRelu { .. }
+			| Op::LeakyReluGrad { .. }
+			| Op::Gelu
+			| Op::Equal
+			| Op::Select => self.pointwise(recorder, op, context, &x, &y)?,
+			Op::BiasCorrection
+			| Op::AdamCorrection
+			| Op::L1Adam { .. }
+			| Op::Sgd { .. }
+			| Op::AdamSquare { .. }
+			| Op::Adam { .. } => self.optimiser(recorder, op, &x, &y)?,
+			Op::Transpose
+			| Op::GroupTranspose { .. }
+			| Op::Roll { .. }
+			| Op::Reshape
+			| Op::SplitColumns { .. }
+			| Op::MergeColumns { .. }
+			| Op::Patches(_) => self.movement(recorder, op, x.any(0)?, &y)?,
+			Op::PatchesGradient(window) => self.patches_gradient(recorder, window, x.words(0)?, &y)?,
+			Op::GatherRows => self.gather_rows(recorder, x.any(0)?, x.words(1)?, &y)?,
+			Op::GatherElements => self.gather_elements(recorder, x.any(0)?, x.words(1)?, &y)?,
+			Op::ScatterAddRows => self.scatter_rows(recorder, x.words(0)?, x.words(1)?, &y)?,
+			Op::Requantise { rounding } => {
+				self.requantise(recorder, rounding, poaiw_program::OPERAND_MAX, context, &x, &y)?
+			}
+			Op::RequantiseWide { rounding } => {
+				self.requantise(recorder, rounding, poaiw_program::WIDE_MAX, context, &x, &y)?
+			}
+			Op::MaxAbsPartials => self.reduce(recorder, Reduction::MaxAbs, Shape::Block, x.words(0)?, &y)?,
+			Op::SumPartials => self.reduce(recorder, Reduction::Sum, Shape::Block, x.words(0)?, &y)?,
+			Op::MaxReduce => self.reduce(recorder, Reduction::Max, Shape::Column, x.words(0)?, &y)?,
+			Op::SumReduce => self.reduce(recorder, Reduction::Sum, Shape::Column, x.words(0)?, &y)?,
+			Op::RowMaxAbs => self.reduce(recorder, Reduction::MaxAbs, Shape::Row, x.words(0)?, &y)?,
+			Op::RowMax => self.reduce(recorder, Reduction::Max, Shape::Row, x.words(0)?, &y)?,
+			Op::RowSum => self.reduce(recorder, Reduction::Sum, Shape::Row, x.any(0)?, &y)?,
+			Op::RowSumSquares => self.reduce(recorder, Reduction::SumSquares, Shape::Row, x.any(0)?, &y)?,
+			Op::Argmax => self.reduce(recorder, Reduction::Argmax, Shape::Row, x.words(0)?, &y)?,
+			Op::SoftmaxGradient => self.softmax_loss(recorder, false, &x, &y)?,
+			Op::CrossEntropy => self.softmax_loss(recorder, true, &x, &y)?,
+			Op::Softmax { top } => self.attention(recorder, top, &x, &y)?,
+			Op::SoftmaxBackward { limit } => self.attention_gradient(recorder, limit, &x, &y)?,
+			Op::RmsNorm | Op::RmsFactor | Op::RmsExponent | Op::Centre => {
+				self.normalise(recorder, op, x.words(0)?, &y)?
+			}
+			Op::RmsNormGradient { bits } => self.normalise_gradient(recorder, bits, &x, &y)?,
+			Op::GroupProduct { groups } => Stack {
+				a: x.bytes(0)?,
+				b: x.bytes(1)?,
+				c: &y,
+				products: groups,
+			}
+			.record(self.pool.gpu(), recorder, &self.nothing)?,
 		}
 		Ok(y)
 	}
-
-	fn pointwise(
-		&self,
-		recorder: &mut Recorder<'_>,
-		op: &Op,
-		context: &Context,
-		inputs: &[&Matrix],
-		y: &Matrix,
-		out: &TensorDecl,
-	) -> Result<(), DeviceError> {
-		let (kind, p0, p1, key) = pointwise_params(op, context, inputs, out)?;
-		let gpu = self.pool.gpu();
-		let kernel = gpu.pipeline("pointwise", 6, 5, || arith(include_str!("pointwise.wgsl")))?;
-		let mut buffers = vec![&self.nothing; 5];
-		for (place, matrix) in buffers.iter_mut().zip(inputs) {
-			*place = matrix.buffer();
-		}
-		buffers.push(y.buffer());
-		let count = out.rows * out.cols;
-		let byte_stride = out.cols.div_ceil(512) * 128;
-		let params = [
-			kind,
-			count,
-			out.cols,
-			y.stride(),
-			byte_stride,
-			p0,
-			p1,
-			key.k0,
-			key.k1,
-		];
-		recorder.dispatch(&kernel, &buffers, &params, grid(count.into()));
-		Ok(())
-	}
-
-	#[allow(clippy::too_many_arguments)]
-	fn requantise(
-		&self,
-		recorder: &mut Recorder<'_>,
-		rounding: Rounding,
-		context: &Context,
-		x: &Matrix,
-		shift: &Matrix,
-		y: &Matrix,
-		out: &TensorDecl,
-	) -> Result<(), DeviceError> {
-		let gpu = self.pool.gpu();
-		let kernel = gpu.pipeline("requantise", 3, 2, || arith(include_str!("requantise.wgsl")))?;
-		let (keyed, key) = match rounding {
-			Rounding::HalfUp => (0, NO_KEY),
-			Rounding::Keyed => (1, context.key()),
-		};
-		let words = out.cols.div_ceil(4);
-		let shift_stride = if shift.rows() == 1 { 0 } else { shift.stride() };
-		let limit = OPERAND_MAX as u32;
-		let params = [
-			out.rows,
-			out.cols,
-			x.stride(),
-			words,
-			y.stride(),
-			shift_stride,
-			keyed,
-			limit,
-			key.k0,
-			key.k1,
-		];
-		let threads = u64::from(out.rows) * u64::from(words);
-		recorder.dispatch(
-			&kernel,
-			&[x.buffer(), shift.buffer(), y.buffer()],
-			&params,
-			grid(threads),
-		);
-		Ok(())
-	}
-
-	fn transpose(
-		&self,
-		recorder: &mut Recorder<'_>,
-		x: &Matrix,
-		y: &Matrix,
-		out: &TensorDecl,
-	) -> Result<(), DeviceError> {
-		let gpu = self.pool.gpu();
-		let kernel = gpu.pipeline("transpose", 2, 1, || with_index(include_str!("transpose.wgsl")))?;
-		let bytes = out.element == Element::I8;
-		let words = if bytes { out.cols.div_ceil(4) } else { out.cols };
-		let params = [bytes.into(), out.rows, out.cols, words, x.stride(), y.stride()];
-		let threads = u64::from(out.rows) * u64::from(words);
-		recorder.dispatch(&kernel, &[x.buffer(), y.buffer()], &params, grid(threads));
-		Ok(())
-	}
-
-	fn gather(
-		&self,
-		recorder: &mut Recorder<'_>,
-		x: &Matrix,
-		index: &Matrix,
-		y: &Matrix,
-		out: &TensorDecl,
-	) -> Result<(), DeviceError> {
-		let gpu = self.pool.gpu();
-		let kernel = gpu.pipeline("gather", 3, 2, || with_index(include_str!("gather.wgsl")))?;
-		let words = out.row_bytes().div_ceil(4);
-		let params = [out.rows, words, y.stride(), index.stride(), x.rows()];
-		let threads = u64::from(out.rows) * u64::from(words);
-		recorder.dispatch(
-			&kernel,
-			&[x.buffer(), index.buffer(), y.buffer()],
-			&params,
-			grid(threads),
-		);
-		Ok(())
-	}
-
-	fn reduce(
-		&self,
-		recorder: &mut Recorder<'_>,
-		kind: u32,
-		shape: u32,
-		x: &Matrix,
-		y: &Matrix,
-	) -> Result<(), DeviceError> {
-		let gpu = self.pool.gpu();
-		let kernel = gpu.pipeline("reduce", 2, 1, || with_index(include_str!("reduce.wgsl")))?;
-		let (cols, outputs) = (x.row_bytes() / 4, y.rows());
-		let params = [
-			kind,
-			shape,
-			outputs,
-			x.rows(),
-			cols,
-			x.stride(),
-			y.stride(),
-			cols.div_ceil(128),
-		];
-		recorder.dispatch(
-			&kernel,
-			&[x.buffer(), y.buffer()],
-			&params,
-			grid(u64::from(outputs) * 64),
-		);
-		Ok(())
-	}
-
-	fn softmax(
-		&self,
-		recorder: &mut Recorder<'_>,
-		kind: u32,
-		(logits, labels, exponent): (&Matrix, &Matrix, &Matrix),
-		y: &Matrix,
-	) -> Result<(), DeviceError> {
-		let gpu = self.pool.gpu();
-		let kernel = gpu.pipeline("softmax", 4, 3, || with_index(include_str!("softmax.wgsl")))?;
-		let rows = logits.rows();
-		let params = [
-			kind,
-			rows,
-			logits.row_bytes() / 4,
-			logits.stride(),
-			labels.stride(),
-			y.stride(),
-		];
-		let buffers = [logits.buffer(), labels.buffer(), exponent.buffer(), y.buffer()];
-		recorder.dispatch(&kernel, &buffers, &params, grid(u64::from(rows) * 64));
-		Ok(())
-	}
-}
-
-/// Kind, two parameters and key of a pointwise operation.
-fn pointwise_params(
-	op: &Op,
-	context: &Context,
-	inputs: &[&Matrix],
-	out: &TensorDecl,
-) -> Result<(u32, u32, u32, RandomKey), DeviceError> {
-	let plain = |kind: u32, p0: u32, p1: u32| (kind, p0, p1, NO_KEY);
-	Ok(match *op {
-		Op::Constant { value } => plain(kind::CONSTANT, value as u32, 0),
-		Op::RandomUniform { scale, shift } => (kind::RANDOM, scale, shift, context.key()),
-		Op::BatchIndices { population } => {
-			let (epoch, first) = batch_position(context.step, out.rows, population);
-			(kind::BATCH, population, first, context.epoch_key(epoch))
-		}
-		// A function of the step number alone, hence a constant of this dispatch.
-		Op::Schedule {
-			peak,
-			floor,
-			warmup,
-			total,
-		} => plain(
-			kind::CONSTANT,
-			schedule(context.step, peak, floor, warmup, total),
-			0,
-		),
-		Op::Add => plain(kind::ADD, 0, 0),
-		Op::Sub => plain(kind::SUB, 0, 0),
-		Op::Abs => plain(kind::ABS, 0, 0),
-		Op::Clip { lo, hi } => plain(kind::CLIP, lo as u32, hi as u32),
-		Op::Ema { shift } => plain(kind::EMA, shift, 0),
-		Op::Decay { shift } => plain(kind::DECAY, shift, 0),
-		Op::ExcessBits { bits } => plain(kind::EXCESS, bits.min(32), 0),
-		Op::Rescale { unit, limit } => plain(kind::RESCALE, unit as u32, limit as u32),
-		Op::Relu => plain(kind::RELU, 0, 0),
-		Op::ReluGrad => {
-			// A byte matrix of the same columns has rows of another length (or is told apart by it).
-			let bytes = inputs.get(1).is_some_and(|a| a.row_bytes() == out.cols);
-			plain(
-				if bytes {
-					kind::RELU_GRAD_BYTES
-				} else {
-					kind::RELU_GRAD_WORDS
-				},
-				0,
-				0,
-			)
-		}
-		Op::BiasCorrection => plain(kind::BIAS, 0, 0),
-		Op::L1Adam { limit, decay } => plain(kind::L1_ADAM, limit as u32, decay),
-		Op::Sgd { shift, limit } => plain(kind::SGD, shift, limit as u32),
-		Op::Equal => plain(kind::EQUAL, 0, 0),
-		_ => {
-			return Err(DeviceError::Sizes(format!(
-				"{:?} is not a pointwise operation",
-				op.kind()
-			)))
-		}
-	})
 }

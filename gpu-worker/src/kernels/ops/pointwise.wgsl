@@ -1,18 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Operations that make one word from the words at the same place, scalars and parameters. The kinds are numbered in
-// `ops/mod.rs`; formulas are those of `poaiw_program::arith` and `poaiw_program::random`.
+// Operations that make one word from the words at the same place and parameters. KIND is numbered in `pointwise.rs`;
+// BYTES is 1 if the second input holds bytes; formulas are those of `poaiw_program::arith` and `poaiw_program::random`.
 
 struct Params {
-	kind: u32,
-	// Elements, and columns of the output.
-	count: u32,
+	// Sizes of the output.
+	rows: u32,
 	cols: u32,
-	// Words of a row of a word matrix, and of a byte matrix with as many columns.
+	// How workgroups cover the output: threads side by side, and rows from one turn of a thread to the next.
+	log_width: u32,
+	row_step: u32,
+	// Words of a row of the output, and of the inputs that are as large.
 	stride: u32,
-	byte_stride: u32,
+	// Second input: words from one row to the next (0: one row for all), and elements from one column to the next (0: one
+	// column for all).
+	second_row: u32,
+	second_col: u32,
 	p0: i32,
 	p1: i32,
+	p2: i32,
 	k0: u32,
 	k1: u32,
 }
@@ -21,29 +27,25 @@ var<immediate> P: Params;
 @group(0) @binding(0) var<storage, read> x0: array<i32>;
 @group(0) @binding(1) var<storage, read> x1: array<i32>;
 @group(0) @binding(2) var<storage, read> x2: array<i32>;
-@group(0) @binding(3) var<storage, read> x3: array<i32>;
-@group(0) @binding(4) var<storage, read> x4: array<i32>;
-@group(0) @binding(5) var<storage, read_write> y: array<i32>;
+@group(0) @binding(3) var<storage, read_write> y: array<i32>;
 
-fn bias_correction(p1: i32, p2: i32) -> i32 {
-	let one = 1i << 30u;
-	return clamp(((one - p2) >> 1u) / max((one - p1) >> 15u, 1), -65535, 65535);
+// Element of the second input.
+fn second(row: u32, col: u32) -> i32 {
+	let at = col * P.second_col;
+	if (BYTES == 0u) {
+		return x1[row * P.second_row + at];
+	}
+	return byte_of(u32(x1[row * P.second_row + at / 4u]), at & 3u);
 }
 
-fn l1_adam(w: i32, m_in: i32, v_in: i32, rate: i32, correction: i32, limit: i32, decay: i32) -> i32 {
-	let m = select(m_in, 0, m_in > -8 && m_in < 8);
-	let v = max(v_in, 64);
-	let n = u32(max(bit_length(v) - 15, 0));
-	let direction = clamp(m >> (n & 31u), -262144, 262144) << 12u;
-	var u = clamp(direction / max(v >> (n & 31u), 1), -16384, 16384);
-	u = clamp(rsh(u * correction, 14u), -16384, 16384);
-	let shrink = rsh(rsh(w, 14u) * rate, 8u) * decay;
-	return clamp(w - rsh(u * rate, 12u) - rsh(shrink, 10u), -limit, limit);
-}
-
-fn sgd(w: i32, m: i32, rate: i32, shift: u32, limit: i32) -> i32 {
-	let q = clamp(rsh(m, 14u), -32767, 32767);
-	return clamp(w - rsh(q * rate, shift), -limit, limit);
+fn gelu(x: i32) -> i32 {
+	let a = min(abs(x), 8191);
+	let q = (a * a) >> 10u;
+	let z = a + ((((q * a) >> 10u) * 183) >> 12u);
+	let t = u32(z * 2357) >> 8u;
+	let s = (1i << 30u) / i32(32768u + exp2n(t));
+	let w = rsh(a * s, 15u);
+	return select(w - a, w + (x - a), x >= 0);
 }
 
 // Place of `start` in the keyed permutation of 0..n.
@@ -62,41 +64,68 @@ fn permute(start: u32, n: u32) -> u32 {
 	return x;
 }
 
+// Kinds that read nothing.
+fn from_nothing(number: u32) -> i32 {
+	switch (KIND) {
+		case 0u: { return P.p0; }
+		case 1u: { return rsh((i32(random(number, P.k0, P.k1) >> 16u) - 32768) * P.p0, u32(P.p1)); }
+		case 2u: { return i32(permute(u32(P.p1) + number, u32(P.p0))); }
+		default: { return i32((number / max(u32(P.p0), 1u)) % max(u32(P.p1), 1u)) + P.p2; }
+	}
+}
+
+// Kinds of one input.
+fn from_one(x: i32) -> i32 {
+	let shift = u32(P.p0) & 31u;
+	switch (KIND) {
+		case 10u: { return abs(x); }
+		case 11u: { return min(max(x, P.p0), P.p1); }
+		case 12u: { return x - (x >> shift); }
+		case 13u: { return max(bit_length(x) - min(P.p0, 32), 0); }
+		case 14u: { return max(x, 0); }
+		case 15u: { return rsh(x, shift); }
+		case 16u: { return select(x >> shift, x, x > 0); }
+		default: { return gelu(x); }
+	}
+}
+
+// Kinds of two inputs, the second of which may be spread.
+fn from_two(x: i32, b: i32) -> i32 {
+	let shift = u32(P.p0) & 31u;
+	switch (KIND) {
+		case 20u: { return x + b; }
+		case 21u: { return x - b; }
+		case 22u: { return rsh(x * b, shift); }
+		case 23u: { return min(x, b); }
+		case 24u: { return max(x, b); }
+		case 25u: { return x + rsh(b - x, shift); }
+		case 26u: { return clamp(sh(x, P.p0 - b), -P.p1, P.p1); }
+		case 27u: { return select(0, x, b > 0); }
+		case 28u: { return select(x >> shift, x, b > 0); }
+		case 29u: { return select(0, 1, x == b); }
+		default: { return (x << shift) / max(b, 1); }
+	}
+}
+
 @compute @workgroup_size(64)
-fn main(
-	@builtin(workgroup_id) group: vec3<u32>,
-	@builtin(num_workgroups) groups: vec3<u32>,
-	@builtin(local_invocation_index) local: u32,
-) {
-	let number = thread_number(group, groups, local);
-	if (number >= P.count) {
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+	let at = place(group, local, P.log_width);
+	if (at.y >= P.cols) {
 		return;
 	}
-	let row = number / P.cols;
-	let col = number % P.cols;
-	let i = row * P.stride + col;
-	let shift = u32(P.p0) & 31u;
-	var out = 0;
-	switch (P.kind) {
-		case 0u: { out = P.p0; }
-		case 1u: { out = rsh((i32(random(number, P.k0, P.k1) >> 16u) - 32768) * P.p0, u32(P.p1)); }
-		case 2u: { out = i32(permute(u32(P.p1) + number, u32(P.p0))); }
-		case 3u: { out = x0[i] + x1[i]; }
-		case 4u: { out = x0[i] - x1[i]; }
-		case 5u: { out = abs(x0[i]); }
-		case 6u: { out = min(max(x0[i], P.p0), P.p1); }
-		case 7u: { out = x0[i] + rsh(x1[i] - x0[i], shift); }
-		case 8u: { out = x0[i] - (x0[i] >> shift); }
-		case 9u: { out = max(bit_length(x0[i]) - min(P.p0, 32), 0); }
-		case 10u: { out = clamp(sh(x0[i], P.p0 - x1[0]), -P.p1, P.p1); }
-		case 11u: { out = max(x0[i], 0); }
-		case 12u: { out = select(0, x0[i], x1[i] > 0); }
-		case 13u: { out = select(0, x0[i], byte_of(u32(x1[row * P.byte_stride + col / 4u]), col & 3u) > 0); }
-		case 14u: { out = bias_correction(x0[0], x1[0]); }
-		case 15u: { out = l1_adam(x0[i], x1[i], x2[i], x3[0], x4[0], P.p0, P.p1); }
-		case 16u: { out = sgd(x0[i], x1[i], x2[0], u32(P.p0), P.p1); }
-		case 17u: { out = select(0, 1, x0[i] == x1[i]); }
-		default: {}
+	let col = at.y;
+	for (var row = at.x; row < P.rows; row += P.row_step) {
+		let i = row * P.stride + col;
+		var out = 0;
+		if (KIND < 10u) {
+			out = from_nothing(row * P.cols + col);
+		} else if (KIND < 20u) {
+			out = from_one(x0[i]);
+		} else if (KIND < 40u) {
+			out = from_two(x0[i], second(row, col));
+		} else {
+			out = select(x2[i], second(row, col), x0[i] > 0);
+		}
+		y[i] = out;
 	}
-	y[i] = out;
 }

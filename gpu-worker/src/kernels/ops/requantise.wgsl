@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Words to int7 bytes by a shift of the tensor or of the row, four columns in a thread.
+// Words to int7 or int8 bytes by a shift of the tensor or of the row, four columns in a thread. KEYED is 1
+// for rounding with random bits.
 
 struct Params {
 	rows: u32,
@@ -11,7 +12,9 @@ struct Params {
 	out_stride: u32,
 	// Words from one row's shift to the next: 0 for one shift of the whole tensor.
 	shift_stride: u32,
-	keyed: u32,
+	// How workgroups cover the output: threads side by side, and rows from one turn of a thread to the next.
+	log_width: u32,
+	row_step: u32,
 	limit: i32,
 	k0: u32,
 	k1: u32,
@@ -24,7 +27,7 @@ var<immediate> P: Params;
 
 fn value(row: u32, col: u32, by: u32) -> i32 {
 	let v = x[row * P.stride + col];
-	if (P.keyed == 0u) {
+	if (KEYED == 0u) {
 		return clamp(rsh(v, by), -P.limit, P.limit);
 	}
 	let added = (random(row * P.cols + col, P.k0, P.k1) >> 1u) & ((1u << by) - 1u);
@@ -32,24 +35,20 @@ fn value(row: u32, col: u32, by: u32) -> i32 {
 }
 
 @compute @workgroup_size(64)
-fn main(
-	@builtin(workgroup_id) group: vec3<u32>,
-	@builtin(num_workgroups) groups: vec3<u32>,
-	@builtin(local_invocation_index) local: u32,
-) {
-	let number = thread_number(group, groups, local);
-	let row = number / P.words;
-	if (row >= P.rows) {
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+	let at = place(group, local, P.log_width);
+	if (at.y >= P.words) {
 		return;
 	}
-	let word = number % P.words;
-	let by = u32(shifts[row * P.shift_stride]) & 31u;
-	var values = vec4<i32>();
-	for (var i = 0u; i < 4u; i++) {
-		let col = word * 4u + i;
-		if (col < P.cols) {
-			values[i] = value(row, col, by);
+	for (var row = at.x; row < P.rows; row += P.row_step) {
+		let by = u32(shifts[row * P.shift_stride]) & 31u;
+		var values = vec4<i32>();
+		for (var i = 0u; i < 4u; i++) {
+			let col = at.y * 4u + i;
+			if (col < P.cols) {
+				values[i] = value(row, col, by);
+			}
 		}
+		y[row * P.out_stride + at.y] = pack_bytes(values);
 	}
-	y[row * P.out_stride + word] = pack_bytes(values);
 }

@@ -2,11 +2,19 @@
 
 //! Every operation, element by element.
 
-use super::{ArbiterError, Question, Reader};
+use super::{
+	movement::sums,
+	rows::{by_row, group_product},
+	ArbiterError, Question, Reader,
+};
 use crate::{
+	adam::{adam, adam_correction, adam_square, Update},
 	arith::{self, Checked, Word},
-	op::{Op, Rounding, OPERAND_MAX},
+	gelu::gelu,
+	movement::origin,
+	op::{Op, Rounding, OPERAND_MAX, WIDE_MAX},
 	random::{batch_position, schedule, RandomKey},
+	rows::divide,
 	softmax::{cross_entropy, exp2n, probability, tlog2},
 	tensor::{Element, TILE_ROWS},
 };
@@ -22,27 +30,38 @@ pub(super) fn compute(
 	cols: Range<u32>,
 	reader: &Reader<'_>,
 ) -> Result<Vec<i32>> {
-	if matches!(q.op, Op::Product) {
-		return product(q, rows, cols, reader);
+	match q.op {
+		Op::Product => return product(q, rows, cols, reader),
+		Op::ScatterAddRows | Op::PatchesGradient(_) => return sums(q, rows, cols, reader),
+		Op::GroupProduct { groups } => return group_product(q, *groups, rows, cols, reader),
+		_ => (),
 	}
 	let mut out = Vec::with_capacity(rows.len().saturating_mul(cols.len()));
 	let key = random_key(q);
 	for row in rows {
+		if let Some(words) = by_row(q, row, cols.clone(), reader) {
+			for (col, word) in cols.clone().zip(words?) {
+				out.push(whole(q, row, col, word)?);
+			}
+			continue;
+		}
 		match q.op {
 			Op::SoftmaxGradient => softmax_row(row, cols.clone(), reader, &mut out)?,
 			_ => {
 				for col in cols.clone() {
 					let word = element(q, &key, row, col, reader)?;
-					out.push(word.get().ok_or(ArbiterError::Overflow {
-						op: q.op.kind(),
-						row,
-						col,
-					})?);
+					out.push(whole(q, row, col, word)?);
 				}
 			}
 		}
 	}
 	Ok(out)
+}
+
+/// The value of a word that no step has overflown.
+fn whole(q: &Question<'_>, row: u32, col: u32, word: Checked) -> Result<i32> {
+	let op = q.op.kind();
+	word.get().ok_or(ArbiterError::Overflow { op, row, col })
 }
 
 /// Key of the random bits of all elements of the output.
@@ -60,18 +79,49 @@ fn random_key(q: &Question<'_>) -> RandomKey {
 fn element(q: &Question<'_>, key: &RandomKey, row: u32, col: u32, x: &Reader<'_>) -> Result<Checked> {
 	let at = |input| x.get(input, row, col).map(Checked::of);
 	let scalar = |input| x.get(input, 0, 0).map(Checked::of);
+	let spread = |input| x.spread(input, row, col).map(Checked::of);
 	Ok(match *q.op {
-		Op::Constant { .. } | Op::RandomUniform { .. } | Op::BatchIndices { .. } | Op::Schedule { .. } => {
-			source(q, key, row, col)
-		}
+		Op::Constant { .. }
+		| Op::RandomUniform { .. }
+		| Op::BatchIndices { .. }
+		| Op::Schedule { .. }
+		| Op::Iota { .. }
+		| Op::StepIndices { .. } => source(q, key, row, col),
 		Op::Transpose => Checked::of(x.get(0, col, row)?),
 		Op::GatherRows => {
 			let from = x.get(1, row, 0)?;
 			// The reader has checked the index against its range, and validation the range against the rows.
 			Checked::of(x.get(0, from.max(0) as u32, col)?)
 		}
-		Op::Add => at(0)?.plus(at(1)?),
-		Op::Sub => at(0)?.minus(at(1)?),
+		Op::GatherElements => {
+			let cols = x.decl(0)?.cols.max(1);
+			let from = x.get(1, row, col)?.max(0) as u32;
+			Checked::of(x.get(0, from / cols, from % cols)?)
+		}
+		Op::Roll { .. }
+		| Op::Reshape
+		| Op::SplitColumns { .. }
+		| Op::MergeColumns { .. }
+		| Op::GroupTranspose { .. }
+		| Op::Patches(_) => match origin(q.op, x.decl(0)?, q.out, row, col) {
+			Some((row, col)) => Checked::of(x.get(0, row, col)?),
+			None => Checked::of(0),
+		},
+		Op::Add => at(0)?.plus(spread(1)?),
+		Op::Sub => at(0)?.minus(spread(1)?),
+		Op::Multiply { shift } => arith::multiply(at(0)?, spread(1)?, shift),
+		Op::Min => Checked::of(at(0)?.value().min(spread(1)?.value())),
+		Op::Max => Checked::of(at(0)?.value().max(spread(1)?.value())),
+		Op::Select => {
+			if x.get(0, row, col)? > 0 {
+				at(1)?
+			} else {
+				at(2)?
+			}
+		}
+		Op::RoundShift { shift } => arith::rsh(at(0)?, shift),
+		Op::LeakyRelu { shift } => arith::leaky(at(0)?, x.get(0, row, col)?, shift),
+		Op::LeakyReluGrad { shift } => arith::leaky(at(0)?, x.get(1, row, col)?, shift),
 		Op::Abs => arith::magnitude(at(0)?),
 		Op::Clip { lo, hi } => at(0)?.clip(lo, hi),
 		Op::Ema { shift } => arith::ema(at(0)?, at(1)?, shift),
@@ -79,22 +129,26 @@ fn element(q: &Question<'_>, key: &RandomKey, row: u32, col: u32, x: &Reader<'_>
 		Op::ExcessBits { bits } => at(0)?.map(|x| arith::excess_bits(x, bits)),
 		Op::MaxAbsPartials | Op::SumPartials => partial(q, row, x)?,
 		Op::MaxReduce | Op::SumReduce | Op::RowMaxAbs | Op::Argmax => reduction(q, row, x)?,
-		Op::Requantise { rounding } => {
+		Op::Requantise { rounding } | Op::RequantiseWide { rounding } => {
+			let limit = match q.op {
+				Op::RequantiseWide { .. } => WIDE_MAX,
+				_ => OPERAND_MAX,
+			};
 			let shift = if x.decl(1)?.rows == 1 {
 				x.get(1, 0, 0)?
 			} else {
 				x.get(1, row, 0)?
 			};
 			match rounding {
-				Rounding::HalfUp => arith::requantise_half_up(at(0)?, shift, OPERAND_MAX),
+				Rounding::HalfUp => arith::requantise_half_up(at(0)?, shift, limit),
 				Rounding::Keyed => {
 					let random = key.at(position(q, row, col));
-					arith::requantise_keyed(at(0)?, shift, random, OPERAND_MAX)
+					arith::requantise_keyed(at(0)?, shift, random, limit)
 				}
 			}
 		}
 		Op::Rescale { unit, limit } => {
-			let by = Checked::of(unit).minus(scalar(1)?);
+			let by = Checked::of(unit).minus(spread(1)?);
 			arith::rescale(at(0)?, by.value(), limit)
 		}
 		Op::Relu => at(0)?.map(|x| x.max(0)),
@@ -110,10 +164,38 @@ fn element(q: &Question<'_>, key: &RandomKey, row: u32, col: u32, x: &Reader<'_>
 		Op::L1Adam { limit, decay } => {
 			arith::l1_adam(at(0)?, at(1)?, at(2)?, scalar(3)?, scalar(4)?, limit, decay)
 		}
+		Op::Adam { limit, decay, floor } => {
+			let by = Update {
+				rate: scalar(3)?,
+				correction: scalar(4)?,
+				limit,
+				decay,
+				floor,
+			};
+			adam(at(0)?, at(1)?, x.get(2, row, col)?, &by)
+		}
+		Op::AdamSquare { floor } => Checked::of(adam_square(x.get(0, row, col)?, x.get(1, row, col)?, floor)),
+		Op::AdamCorrection => adam_correction(at(0)?, at(1)?),
+		Op::RowDivide { shift } => divide(at(0)?, shift, x.get(1, row, 0)?),
+		Op::Gelu => gelu(at(0)?),
 		Op::Sgd { shift, limit } => arith::sgd(at(0)?, at(1)?, scalar(2)?, shift, limit),
 		Op::Equal => Checked::of(i32::from(x.get(0, row, col)? == x.get(1, row, col)?)),
-		// Computed by the row or by the tile; never reached from `compute`.
-		Op::Product | Op::SoftmaxGradient => {
+		// Computed by the row or by the region; never reached from `compute`.
+		Op::Product
+		| Op::GroupProduct { .. }
+		| Op::ScatterAddRows
+		| Op::PatchesGradient(_)
+		| Op::SoftmaxGradient
+		| Op::RowSum
+		| Op::RowMax
+		| Op::RowSumSquares
+		| Op::Softmax { .. }
+		| Op::SoftmaxBackward { .. }
+		| Op::RmsNorm
+		| Op::RmsFactor
+		| Op::RmsExponent
+		| Op::RmsNormGradient { .. }
+		| Op::Centre => {
 			return Err(ArbiterError::Overflow {
 				op: q.op.kind(),
 				row,
@@ -138,6 +220,15 @@ fn source(q: &Question<'_>, key: &RandomKey, row: u32, col: u32) -> Checked {
 			let place = key.permute(first.wrapping_add(row), population);
 			Checked::of(place as i32)
 		}
+		Op::StepIndices { population } => {
+			let (_, first) = batch_position(q.context.step, q.out.rows, population);
+			Checked::of(first.wrapping_add(row) as i32)
+		}
+		Op::Iota {
+			divisor,
+			modulus,
+			offset,
+		} => arith::iota(position(q, row, col), divisor, modulus, offset),
 		Op::Schedule {
 			peak,
 			floor,
@@ -252,7 +343,12 @@ fn loss(row: u32, x: &Reader<'_>) -> Result<Checked> {
 
 /// A region of a product, one block column of the operands after the other: every element is read once, and no more
 /// than one block of each row is held.
-fn product(q: &Question<'_>, rows: Range<u32>, cols: Range<u32>, x: &Reader<'_>) -> Result<Vec<i32>> {
+pub(super) fn product(
+	q: &Question<'_>,
+	rows: Range<u32>,
+	cols: Range<u32>,
+	x: &Reader<'_>,
+) -> Result<Vec<i32>> {
 	let (depth, width) = (x.decl(0)?.cols, Element::I8.block_cols());
 	let mut sums = vec![0i64; rows.len().saturating_mul(cols.len())];
 	for start in (0..depth).step_by(width as usize) {

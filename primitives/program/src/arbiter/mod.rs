@@ -6,8 +6,12 @@
 //! bits for whole tensors. A dispute ends here: a challenger brings the input blocks with their paths, and the chain
 //! computes the block and compares.
 
+mod dependencies;
 mod elements;
+mod movement;
 mod reader;
+mod rows;
+mod ruling;
 
 use crate::{
 	error::Reason,
@@ -19,9 +23,11 @@ use crate::{
 };
 use alloc::{vec, vec::Vec};
 use core::{fmt, ops::Range};
+pub use dependencies::{dependencies, max_dependencies, NoBlocks};
 use poaiw_commitment::{BLOCK_BYTES, CHUNK_BYTES};
 use reader::Reader;
 pub use reader::{BlockSource, TensorBlocks};
+pub use ruling::{Case, CaseError, Opened};
 
 /// One instruction of a program, with the declarations of its tensors.
 #[derive(Clone, Copy, Debug)]
@@ -185,139 +191,6 @@ fn bounds(out: &TensorDecl, row: u32, col: u32) -> Result<(Range<u32>, Range<u32
 		top..top.saturating_add(height).min(out.rows),
 		left..left.saturating_add(width).min(out.cols),
 	))
-}
-
-/// The input blocks that block (`block_row`, `block_col`) of the output depends on, each once.
-///
-/// [`Op::GatherRows`] depends on its index: the blocks of the rows that it names are in the answer if `known` has the block
-/// of the index, otherwise only that block is.
-///
-/// # Errors
-/// If the instruction is not valid or the block does not exist.
-pub fn dependencies(
-	question: &Question<'_>,
-	block_row: u32,
-	block_col: u32,
-	known: &dyn BlockSource,
-) -> Result<Vec<BlockId>, ArbiterError> {
-	check(question).map_err(ArbiterError::Invalid)?;
-	let (rows, cols) = bounds(question.out, block_row, block_col)?;
-	let mut ids = Vec::new();
-	if let (Op::MaxAbsPartials | Op::SumPartials, [x]) = (question.op, question.inputs) {
-		let per_row = x.block_cols().max(1);
-		return Ok(rows
-			.map(|n| BlockId {
-				input: 0,
-				row: n / per_row,
-				col: n % per_row,
-			})
-			.collect());
-	}
-	for (input, decl) in question.inputs.iter().enumerate() {
-		let (r, c) = needed(question, input, &rows, &cols);
-		if matches!(question.op, Op::GatherRows) && input == 0 {
-			gathered(question, &rows, c, known, &mut ids);
-			continue;
-		}
-		let width = decl.element.block_cols();
-		for row in r.start / TILE_ROWS as u32..r.end.div_ceil(TILE_ROWS as u32) {
-			for col in c.start / width..c.end.div_ceil(width) {
-				ids.push(BlockId { input, row, col });
-			}
-		}
-	}
-	ids.sort_unstable();
-	ids.dedup();
-	Ok(ids)
-}
-
-/// The most input blocks that any block of the output depends on.
-pub fn max_dependencies(op: &Op, inputs: &[&TensorDecl], out: &TensorDecl) -> u64 {
-	let Ok((rows, cols)) = bounds(out, 0, 0) else {
-		return 0;
-	};
-	let context = Context {
-		seed: [0; 32],
-		step: 0,
-		instruction: 0,
-	};
-	let question = Question {
-		op,
-		context: &context,
-		inputs,
-		out,
-	};
-	if matches!(op, Op::MaxAbsPartials | Op::SumPartials) {
-		return rows.end.into();
-	}
-	let mut sum = 0u64;
-	for (input, decl) in inputs.iter().enumerate() {
-		let (r, c) = needed(&question, input, &rows, &cols);
-		let height = if matches!(op, Op::GatherRows) && input == 0 {
-			// In the worst case every row lies in another block.
-			u64::from(rows.end).min(decl.block_rows().into())
-		} else {
-			u64::from(r.end.div_ceil(TILE_ROWS as u32))
-		};
-		sum = sum.saturating_add(height.saturating_mul(c.end.div_ceil(decl.element.block_cols()).into()));
-	}
-	sum
-}
-
-/// Rows and columns of an input that a region of the output reads.
-fn needed(
-	question: &Question<'_>,
-	input: usize,
-	rows: &Range<u32>,
-	cols: &Range<u32>,
-) -> (Range<u32>, Range<u32>) {
-	let Some(x) = question.inputs.get(input) else {
-		return (0..0, 0..0);
-	};
-	let whole = (0..x.rows, 0..x.cols);
-	match question.op {
-		Op::Product if input == 0 => (rows.clone(), 0..x.cols),
-		Op::Product => (cols.clone(), 0..x.cols),
-		Op::Transpose => (cols.clone(), rows.clone()),
-		Op::GatherRows if input == 0 => (0..0, cols.clone()),
-		Op::MaxReduce | Op::SumReduce => whole,
-		Op::RowMaxAbs | Op::Argmax => (rows.clone(), 0..x.cols),
-		Op::SoftmaxGradient | Op::CrossEntropy if input == 0 => (rows.clone(), 0..x.cols),
-		_ if x.rows == 1 && x.cols == 1 => whole,
-		// A column beside a matrix: index, labels, shifts of rows.
-		_ if x.cols == 1 => (rows.clone(), 0..1),
-		_ => (rows.clone(), cols.clone()),
-	}
-}
-
-/// Blocks of the rows that the index names.
-fn gathered(
-	question: &Question<'_>,
-	rows: &Range<u32>,
-	cols: Range<u32>,
-	known: &dyn BlockSource,
-	ids: &mut Vec<BlockId>,
-) {
-	let reader = Reader::new(question.inputs, known);
-	let width = question.out.element.block_cols();
-	for i in rows.clone() {
-		let Some(row) = reader.get(1, i, 0).ok().and_then(|x| u32::try_from(x).ok()) else {
-			continue;
-		};
-		for col in cols.start / width..cols.end.div_ceil(width) {
-			let row = row / TILE_ROWS as u32;
-			ids.push(BlockId { input: 0, row, col });
-		}
-	}
-}
-
-/// Empty source: for [`dependencies`] of operations whose dependencies don't depend on data.
-pub struct NoBlocks;
-
-impl BlockSource for NoBlocks {
-	fn block(&self, _: BlockId) -> Option<&[u8; BLOCK_BYTES]> {
-		None
-	}
 }
 
 /// All blocks of the output, put together: the definition of the whole-tensor result.

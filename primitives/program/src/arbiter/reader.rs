@@ -86,6 +86,13 @@ impl<'a> Reader<'a> {
 		Ok(value)
 	}
 
+	/// Element beside [row, col]: an input of one row (column) has the same one beside every row (column).
+	pub fn spread(&self, input: usize, row: u32, col: u32) -> Result<i32, ArbiterError> {
+		let decl = self.decl(input)?;
+		let row = if decl.rows == 1 { 0 } else { row };
+		self.get(input, row, if decl.cols == 1 { 0 } else { col })
+	}
+
 	/// Elements `cols` of a row of an input, in order, checked against the declared range.
 	pub fn each(
 		&self,

@@ -1,98 +1,313 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Element-wise operations. The loops are written so that the compiler turns them into SIMD.
+//! Element-wise operations.
 
+use super::lanes::{beside, fill, Buffers, ByColumn, ByRow, Each1, Each2, Each3, Item, Job};
 use crate::{
+	adam::{adam, adam_correction, adam_square, Update},
 	arith,
-	op::{Op, Rounding, OPERAND_MAX},
-	random::Context,
-	tensor::{Tensor, TensorDecl, Values},
+	gelu::gelu,
+	op::{Op, Rounding},
+	random::{Context, RandomKey},
+	tensor::{Tensor, Values},
 };
 use alloc::vec::Vec;
 
-#[inline(always)]
-fn one(x: &[i32], f: impl Fn(i32) -> i32) -> Vec<i32> {
-	x.iter().map(|x| f(*x)).collect()
+type Pool<'a> = &'a mut Buffers;
+
+fn one(to: Pool<'_>, x: &Tensor, f: impl Fn(i32) -> i32 + Sync) -> Option<Vec<i32>> {
+	let x = x.i32s()?;
+	Some(fill(to, x.len(), 1, 1, &Each1(x, f)))
 }
 
-#[inline(always)]
-fn two(a: &[i32], b: &[i32], f: impl Fn(i32, i32) -> i32) -> Vec<i32> {
-	a.iter().zip(b).map(|(a, b)| f(*a, *b)).collect()
+fn two(to: Pool<'_>, a: &Tensor, b: &Tensor, f: impl Fn(i32, i32) -> i32 + Sync) -> Option<Vec<i32>> {
+	let (a, b) = (a.i32s()?, b.i32s()?);
+	(a.len() == b.len()).then(|| fill(to, a.len(), 1, 1, &Each2(a, b, f)))
+}
+
+/// `b` is spread over `a`: one number, one for every row, one for every column, or one for every element.
+fn spread(to: Pool<'_>, a: &Tensor, b: &Tensor, f: impl Fn(i32, i32) -> i32 + Sync) -> Option<Vec<i32>> {
+	let (x, y) = (a.i32s()?, b.i32s()?);
+	let (rows, cols) = (a.rows(), a.cols() as usize);
+	match (b.rows(), b.cols()) {
+		sizes if sizes == (rows, a.cols()) => two(to, a, b, f),
+		(1, 1) => {
+			let y = b.scalar()?;
+			one(to, a, |x| f(x, y))
+		}
+		(1, n) if n == a.cols() => Some(fill(to, x.len(), cols, 1, &ByColumn { x, y, f })),
+		(n, 1) if n == rows => Some(fill(to, x.len(), cols, 1, &ByRow { x, y, cols, f })),
+		_ => None,
+	}
+}
+
+/// A gradient beside an activation of either type.
+fn gate(to: Pool<'_>, g: &Tensor, a: &Tensor, f: impl Fn(i32, i32) -> i32 + Sync) -> Option<Vec<i32>> {
+	match a.values() {
+		Values::I8(a) => {
+			let g = g.i32s()?;
+			let job = Each2(g, a, |g: i32, a: i8| f(g, i32::from(a)));
+			(g.len() == a.len()).then(|| fill(to, g.len(), 1, 1, &job))
+		}
+		Values::I32(_) => two(to, g, a, f),
+	}
 }
 
 /// Operations with an `i32` output; `None` if the inputs don't fit.
-pub fn words(op: &Op, inputs: &[&Tensor]) -> Option<Vec<i32>> {
-	Some(match (op, inputs) {
-		(Op::Add, [a, b]) => two(a.i32s()?, b.i32s()?, i32::wrapping_add),
-		(Op::Sub, [a, b]) => two(a.i32s()?, b.i32s()?, i32::wrapping_sub),
-		(Op::Equal, [a, b]) => two(a.i32s()?, b.i32s()?, |a, b| i32::from(a == b)),
-		(Op::Abs, [x]) => one(x.i32s()?, i32::wrapping_abs),
-		(&Op::Clip { lo, hi }, [x]) => one(x.i32s()?, |x| x.max(lo).min(hi)),
-		(&Op::Ema { shift }, [a, v]) => two(a.i32s()?, v.i32s()?, |a, v| arith::ema(a, v, shift)),
-		(&Op::Decay { shift }, [x]) => one(x.i32s()?, |x| arith::decay(x, shift)),
-		(&Op::ExcessBits { bits }, [x]) => one(x.i32s()?, |x| arith::excess_bits(x, bits)),
-		(Op::Relu, [x]) => one(x.i32s()?, |x| x.max(0)),
-		(Op::ReluGrad, [g, a]) => match a.values() {
-			Values::I8(a) => g
-				.i32s()?
-				.iter()
-				.zip(a)
-				.map(|(g, a)| if *a > 0 { *g } else { 0 })
-				.collect(),
-			Values::I32(a) => two(g.i32s()?, a, |g, a| if a > 0 { g } else { 0 }),
-		},
-		(&Op::Rescale { unit, limit }, [x, e]) => {
-			let by = unit.wrapping_sub(e.scalar()?);
-			one(x.i32s()?, |x| arith::rescale(x, by, limit))
+pub fn words(op: &Op, inputs: &[&Tensor], to: Pool<'_>) -> Option<Vec<i32>> {
+	match (op, inputs) {
+		(Op::Add, [a, b]) => spread(to, a, b, i32::wrapping_add),
+		(Op::Sub, [a, b]) => spread(to, a, b, i32::wrapping_sub),
+		(&Op::Multiply { shift }, [a, b]) => spread(to, a, b, |a, b| arith::multiply(a, b, shift)),
+		(Op::Min, [a, b]) => spread(to, a, b, i32::min),
+		(Op::Max, [a, b]) => spread(to, a, b, i32::max),
+		(Op::Select, [condition, a, b]) => {
+			let job = Each3(
+				condition.i32s()?,
+				a.i32s()?,
+				b.i32s()?,
+				|c, a, b| if c > 0 { a } else { b },
+			);
+			Some(fill(to, job.0.len(), 1, 1, &job))
 		}
-		(Op::BiasCorrection, [p1, p2]) => two(p1.i32s()?, p2.i32s()?, arith::bias_correction),
-		(&Op::L1Adam { limit, decay }, [w, m, v, rate, correction]) => {
-			let (rate, correction) = (rate.scalar()?, correction.scalar()?);
-			let weights = w.i32s()?.iter().zip(m.i32s()?).zip(v.i32s()?);
-			weights
-				.map(|((w, m), v)| arith::l1_adam(*w, *m, *v, rate, correction, limit, decay))
-				.collect()
+		(&Op::RoundShift { shift }, [x]) => one(to, x, |x| arith::rsh(x, shift)),
+		(&Op::LeakyRelu { shift }, [x]) => one(to, x, |x| arith::leaky(x, x, shift)),
+		(&Op::LeakyReluGrad { shift }, [g, a]) => gate(to, g, a, |g, a| arith::leaky(g, a, shift)),
+		(Op::Equal, [a, b]) => two(to, a, b, |a, b| i32::from(a == b)),
+		(Op::Abs, [x]) => one(to, x, i32::wrapping_abs),
+		(&Op::Clip { lo, hi }, [x]) => one(to, x, |x| x.max(lo).min(hi)),
+		(&Op::Ema { shift }, [a, v]) => two(to, a, v, |a, v| arith::ema(a, v, shift)),
+		(&Op::Decay { shift }, [x]) => one(to, x, |x| arith::decay(x, shift)),
+		(&Op::ExcessBits { bits }, [x]) => one(to, x, |x| arith::excess_bits(x, bits)),
+		(Op::Relu, [x]) => one(to, x, |x| x.max(0)),
+		(Op::ReluGrad, [g, a]) => gate(to, g, a, |g, a| if a > 0 { g } else { 0 }),
+		(&Op::Rescale { unit, limit }, [x, e]) => {
+			spread(to, x, e, |x, e| arith::rescale(x, unit.wrapping_sub(e), limit))
+		}
+		(Op::BiasCorrection, [p1, p2]) => two(to, p1, p2, arith::bias_correction),
+		(Op::AdamCorrection, [p1, p2]) => two(to, p1, p2, adam_correction),
+		(Op::Gelu, [x]) => {
+			let x = x.i32s()?;
+			Some(fill(to, x.len(), 1, 8, &Gelu(x)))
+		}
+		_ => optimiser(op, inputs, to),
+	}
+}
+
+fn optimiser(op: &Op, inputs: &[&Tensor], to: Pool<'_>) -> Option<Vec<i32>> {
+	match (op, inputs) {
+		(&Op::L1Adam { limit, decay }, [w, m, v, rate, correction])
+		| (&Op::Adam { limit, decay, .. }, [w, m, v, rate, correction]) => {
+			let (w, m, v) = (w.i32s()?, m.i32s()?, v.i32s()?);
+			let by = Update {
+				rate: rate.scalar()?,
+				correction: correction.scalar()?,
+				limit,
+				decay,
+				floor: matches!(op, Op::Adam { floor: true, .. }),
+			};
+			let fits = w.len() == m.len() && m.len() == v.len();
+			fits.then(|| match op {
+				Op::Adam { .. } => fill(to, w.len(), 1, 16, &Adam { w, m, v, by }),
+				_ => fill(to, w.len(), 1, 8, &L1Adam { w, m, v, by }),
+			})
+		}
+		(&Op::AdamSquare { floor }, [v, gradient]) => {
+			let (v, gradient) = (v.i32s()?, gradient.i32s()?);
+			(v.len() == gradient.len()).then(|| fill(to, v.len(), 1, 4, &AdamSquare { v, gradient, floor }))
 		}
 		(&Op::Sgd { shift, limit }, [w, m, rate]) => {
 			let rate = rate.scalar()?;
-			two(w.i32s()?, m.i32s()?, |w, m| arith::sgd(w, m, rate, shift, limit))
+			two(to, w, m, |w, m| arith::sgd(w, m, rate, shift, limit))
 		}
-		_ => return None,
-	})
+		_ => None,
+	}
 }
 
-/// [`Op::Requantise`] with one shift for the tensor or one for every row.
-pub fn requantise(
-	rounding: Rounding,
-	context: &Context,
-	x: &[i32],
-	shift: &[i32],
-	out: &TensorDecl,
-) -> Option<Vec<i8>> {
-	let cols = (out.cols as usize).max(1);
-	let mut q = Vec::with_capacity(x.len());
-	let key = context.key();
-	for (i, row) in x.chunks(cols).enumerate() {
-		let s = match shift {
-			[s] => *s,
-			many => *many.get(i)?,
-		};
-		match rounding {
-			Rounding::HalfUp => {
-				q.extend(
-					row.iter()
-						.map(|x| arith::requantise_half_up(*x, s, OPERAND_MAX) as i8),
-				);
-			}
-			Rounding::Keyed => {
-				let first = (i * cols) as u32;
-				q.extend(
-					(first..)
-						.zip(row)
-						.map(|(p, x)| arith::requantise_keyed(*x, s, key.at(p), OPERAND_MAX) as i8),
-				);
+// Long formulas are jobs of their own: closures of their size would not be inlined, and so not be vectorised.
+
+struct Gelu<'a>(&'a [i32]);
+
+impl Job for Gelu<'_> {
+	type Out = i32;
+	#[inline(always)]
+	fn run(&self, first: usize, out: &mut [i32]) {
+		let x = beside(self.0, first, out.len());
+		for (to, x) in out.iter_mut().zip(x) {
+			*to = gelu(*x);
+		}
+	}
+}
+
+struct Adam<'a> {
+	w: &'a [i32],
+	m: &'a [i32],
+	v: &'a [i32],
+	by: Update<i32>,
+}
+
+impl Job for Adam<'_> {
+	type Out = i32;
+	#[inline(always)]
+	fn run(&self, first: usize, out: &mut [i32]) {
+		let (len, by) = (out.len(), self.by);
+		let (w, m) = (beside(self.w, first, len), beside(self.m, first, len));
+		let all = out.iter_mut().zip(w).zip(m).zip(beside(self.v, first, len));
+		for (((to, w), m), v) in all {
+			*to = adam(*w, *m, *v, &by);
+		}
+	}
+}
+
+struct L1Adam<'a> {
+	w: &'a [i32],
+	m: &'a [i32],
+	v: &'a [i32],
+	by: Update<i32>,
+}
+
+impl Job for L1Adam<'_> {
+	type Out = i32;
+	#[inline(always)]
+	fn run(&self, first: usize, out: &mut [i32]) {
+		let (len, by) = (out.len(), self.by);
+		let (w, m) = (beside(self.w, first, len), beside(self.m, first, len));
+		let all = out.iter_mut().zip(w).zip(m).zip(beside(self.v, first, len));
+		for (((to, w), m), v) in all {
+			*to = arith::l1_adam(*w, *m, *v, by.rate, by.correction, by.limit, by.decay);
+		}
+	}
+}
+
+struct AdamSquare<'a> {
+	v: &'a [i32],
+	gradient: &'a [i32],
+	floor: bool,
+}
+
+impl Job for AdamSquare<'_> {
+	type Out = i32;
+	#[inline(always)]
+	fn run(&self, first: usize, out: &mut [i32]) {
+		let (len, floor) = (out.len(), self.floor);
+		let v = beside(self.v, first, len);
+		for ((to, v), g) in out.iter_mut().zip(v).zip(beside(self.gradient, first, len)) {
+			*to = adam_square(*v, *g, floor);
+		}
+	}
+}
+
+/// Elements that depend on their position alone.
+pub struct Positions<F>(pub F);
+
+impl<T: Item, F: Fn(u32) -> T + Sync> Job for Positions<F> {
+	type Out = T;
+	#[inline(always)]
+	fn run(&self, first: usize, out: &mut [T]) {
+		let mut position = first as u32;
+		for to in out {
+			*to = (self.0)(position);
+			position = position.wrapping_add(1);
+		}
+	}
+}
+
+struct HalfUp<'a> {
+	x: &'a [i32],
+	shift: &'a [i32],
+	cols: usize,
+	limit: i32,
+}
+
+impl Job for HalfUp<'_> {
+	type Out = i8;
+	#[inline(always)]
+	fn run(&self, first: usize, out: &mut [i8]) {
+		let (limit, x) = (self.limit, beside(self.x, first, out.len()));
+		for ((out, x), shift) in lines(out, x, self.shift, first, self.cols) {
+			for (to, x) in out.iter_mut().zip(x) {
+				*to = arith::requantise_half_up(*x, shift, limit) as i8;
 			}
 		}
 	}
-	Some(q)
+}
+
+struct Keyed<'a> {
+	x: &'a [i32],
+	shift: &'a [i32],
+	cols: usize,
+	limit: i32,
+	key: RandomKey,
+}
+
+impl Job for Keyed<'_> {
+	type Out = i8;
+	#[inline(always)]
+	fn run(&self, first: usize, out: &mut [i8]) {
+		let (limit, key, x) = (self.limit, self.key, beside(self.x, first, out.len()));
+		let mut position = first as u32;
+		for ((out, x), shift) in lines(out, x, self.shift, first, self.cols) {
+			for (to, x) in out.iter_mut().zip(x) {
+				*to = arith::requantise_keyed(*x, shift, key.at(position), limit) as i8;
+				position = position.wrapping_add(1);
+			}
+		}
+	}
+}
+
+/// Lines of a part of a matrix that have one shift each: its rows, or with a single shift the whole part.
+#[inline(always)]
+fn lines<'a>(
+	out: &'a mut [i8],
+	x: &'a [i32],
+	shift: &'a [i32],
+	first: usize,
+	cols: usize,
+) -> impl Iterator<Item = ((&'a mut [i8], &'a [i32]), i32)> {
+	let (cols, shifts) = match shift {
+		[_] => (out.len(), shift),
+		_ => (cols, shift.get(first / cols.max(1)..).unwrap_or_default()),
+	};
+	let cols = cols.max(1);
+	out.chunks_mut(cols)
+		.zip(x.chunks(cols))
+		.zip(shifts.iter().copied())
+}
+
+/// [`Op::Requantise`] and [`Op::RequantiseWide`] with one shift for the tensor or one for every row.
+pub fn requantise(
+	rounding: Rounding,
+	limit: i32,
+	context: &Context,
+	x: &Tensor,
+	shift: &Tensor,
+	to: Pool<'_>,
+) -> Option<Vec<i8>> {
+	let (cols, rows) = (x.cols() as usize, x.rows() as usize);
+	let (x, shift) = (x.i32s()?, shift.i32s()?);
+	let unit = if shift.len() == 1 { 1 } else { cols };
+	if shift.len() != 1 && shift.len() != rows {
+		return None;
+	}
+	Some(match rounding {
+		Rounding::HalfUp => {
+			let job = HalfUp {
+				x,
+				shift,
+				cols,
+				limit,
+			};
+			fill(to, x.len(), unit, 1, &job)
+		}
+		Rounding::Keyed => {
+			let job = Keyed {
+				x,
+				shift,
+				cols,
+				limit,
+				key: context.key(),
+			};
+			fill(to, x.len(), unit, 3, &job)
+		}
+	})
 }

@@ -3,19 +3,25 @@
 //! The CPU executor of single operations on whole tensors: the same bits as all blocks of [`crate::arbiter`].
 
 mod elementwise;
+mod lanes;
 mod movement;
+mod normalise;
 mod product;
 mod reduce;
 mod rows;
 
 use crate::{
-	op::{Op, OpKind},
+	movement::moves,
+	op::{Op, OpKind, OPERAND_MAX, WIDE_MAX},
 	program::Role,
 	random::{batch_position, schedule, Context},
-	tensor::{Element, Tensor, TensorDecl, TensorError},
+	tensor::{Element, Tensor, TensorDecl, TensorError, Values},
 };
-use alloc::{vec, vec::Vec};
+use alloc::vec::Vec;
 use core::fmt;
+use elementwise::Positions;
+use lanes::fill;
+pub use lanes::{Buffers, Vectors};
 
 /// Why an instruction could not be executed. Validation and the check of inputs exclude all of these.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,95 +89,150 @@ pub fn execute_op(
 	inputs: &[&Tensor],
 	out: &TensorDecl,
 ) -> Result<Tensor, ExecError> {
+	execute_op_with(&mut Buffers::default(), op, context, inputs, out)
+}
+
+/// As [`execute_op`], into memory that `buffers` keeps.
+///
+/// # Errors
+/// As [`execute_op`].
+pub fn execute_op_with(
+	buffers: &mut Buffers,
+	op: &Op,
+	context: &Context,
+	inputs: &[&Tensor],
+	out: &TensorDecl,
+) -> Result<Tensor, ExecError> {
 	let kind = op.kind();
-	let values = match out.element {
-		Element::I8 => bytes(op, context, inputs, out).map(Filled::I8),
-		Element::I32 => words(op, context, inputs, out).map(Filled::I32),
-	}
-	.ok_or(ExecError::Operands { op: kind })?;
-	match values {
-		Filled::I8(v) => Tensor::from_i8(out.rows, out.cols, v),
-		Filled::I32(v) => Tensor::from_i32(out.rows, out.cols, v),
+	let operands = ExecError::Operands { op: kind };
+	match out.element {
+		Element::I8 => {
+			let values = bytes(op, context, inputs, out, buffers).ok_or(operands)?;
+			Tensor::from_i8(out.rows, out.cols, values)
+		}
+		Element::I32 => {
+			let values = words(op, context, inputs, out, buffers).ok_or(operands)?;
+			Tensor::from_i32(out.rows, out.cols, values)
+		}
 	}
 	.map_err(|error| ExecError::Output { op: kind, error })
 }
 
-enum Filled {
-	I8(Vec<i8>),
-	I32(Vec<i32>),
+/// Rows and columns.
+fn size(x: &Tensor) -> (u32, u32) {
+	(x.rows(), x.cols())
 }
 
 /// Operations with an `i8` output.
-fn bytes(op: &Op, context: &Context, inputs: &[&Tensor], out: &TensorDecl) -> Option<Vec<i8>> {
+fn bytes(
+	op: &Op,
+	context: &Context,
+	inputs: &[&Tensor],
+	out: &TensorDecl,
+	to: &mut Buffers,
+) -> Option<Vec<i8>> {
 	match (op, inputs) {
 		(Op::Requantise { rounding }, [x, shift]) => {
-			elementwise::requantise(*rounding, context, x.i32s()?, shift.i32s()?, out)
+			elementwise::requantise(*rounding, OPERAND_MAX, context, x, shift, to)
 		}
-		(Op::Transpose, [x]) => Some(movement::transpose(x.i8s()?, x.rows(), x.cols())),
-		(Op::GatherRows, [x, index]) => movement::gather(x.i8s()?, x.cols(), index.i32s()?),
+		(Op::RequantiseWide { rounding }, [x, shift]) => {
+			elementwise::requantise(*rounding, WIDE_MAX, context, x, shift, to)
+		}
+		(&Op::Softmax { top }, [z, visible, e]) => rows::softmax(top, z, visible, e, to),
+		(Op::Transpose, [x]) => movement::transpose(x.i8s()?, 1, size(x), to),
+		(Op::GatherRows, [x, index]) => movement::gather(x.i8s()?, x.cols(), index.i32s()?, to),
+		(op, [x]) if moves(op) => movement::moved(op, x.i8s()?, size(x), (out.rows, out.cols), to),
 		_ => None,
 	}
 }
 
 /// Operations with an `i32` output.
-fn words(op: &Op, context: &Context, inputs: &[&Tensor], out: &TensorDecl) -> Option<Vec<i32>> {
+fn words(
+	op: &Op,
+	context: &Context,
+	inputs: &[&Tensor],
+	out: &TensorDecl,
+	to: &mut Buffers,
+) -> Option<Vec<i32>> {
 	match (op, inputs) {
+		(_, []) => source(op, context, out, to),
+		(Op::Product, [a, b]) => product::product(a, b, to),
+		(&Op::GroupProduct { groups }, [a, b]) => product::stacked(groups, a, b, to),
+		(Op::Transpose, [x]) => movement::transpose(x.i32s()?, 1, size(x), to),
+		(Op::GatherRows, [x, index]) => movement::gather(x.i32s()?, x.cols(), index.i32s()?, to),
+		(Op::GatherElements, [x, index]) => match x.values() {
+			Values::I8(x) => movement::gather_elements(x, index.i32s()?),
+			Values::I32(x) => movement::gather_elements(x, index.i32s()?),
+		},
+		(Op::ScatterAddRows, [x, index]) => movement::scatter(x.i32s()?, x.cols(), index.i32s()?, out.rows),
+		(&Op::PatchesGradient(window), [x]) => {
+			movement::patches_gradient(window, x.i32s()?, size(x), (out.rows, out.cols))
+		}
+		(op, [x]) if moves(op) => movement::moved(op, x.i32s()?, size(x), (out.rows, out.cols), to),
+		(Op::SoftmaxGradient, [z, labels, e]) => rows::softmax_gradient(z, labels, e.scalar()?, to),
+		(Op::CrossEntropy, [z, labels, e]) => rows::cross_entropy(z, labels, e.scalar()?, to),
+		(&Op::SoftmaxBackward { limit }, [p, g, sum]) => rows::softmax_backward(limit, p, g, sum, to),
 		(
-			Op::Constant { .. } | Op::RandomUniform { .. } | Op::BatchIndices { .. } | Op::Schedule { .. },
-			[],
-		) => source(op, context, out),
-		(Op::Product, [a, b]) => product::product(a.i8s()?, b.i8s()?, a.rows(), b.rows(), a.cols()),
-		(Op::Transpose, [x]) => Some(movement::transpose(x.i32s()?, x.rows(), x.cols())),
-		(Op::GatherRows, [x, index]) => movement::gather(x.i32s()?, x.cols(), index.i32s()?),
-		(Op::MaxAbsPartials, [x]) => Some(reduce::partials(x.i32s()?, x.cols(), |a, x: i32| {
-			a.max(x.wrapping_abs())
-		})),
-		(Op::SumPartials, [x]) => Some(reduce::partials(x.i32s()?, x.cols(), i32::wrapping_add)),
-		(Op::MaxReduce, [x]) => Some(vec![x.i32s()?.iter().copied().max()?]),
-		(Op::SumReduce, [x]) => Some(vec![x.i32s()?.iter().fold(0, |a: i32, x| a.wrapping_add(*x))]),
-		(Op::RowMaxAbs, [x]) => Some(reduce::rows(x.i32s()?, x.cols(), |row| {
-			row.iter().fold(0, |a, x| a.max(x.wrapping_abs()))
-		})),
-		(Op::Argmax, [x]) => Some(reduce::rows(x.i32s()?, x.cols(), reduce::argmax)),
-		(Op::SoftmaxGradient, [z, labels, e]) => Some(rows::softmax_gradient(
-			z.i32s()?,
-			labels.i32s()?,
-			e.scalar()?,
-			z.cols(),
-		)),
-		(Op::CrossEntropy, [z, labels, e]) => Some(rows::cross_entropy(
-			z.i32s()?,
-			labels.i32s()?,
-			e.scalar()?,
-			z.cols(),
-		)),
-		_ => elementwise::words(op, inputs),
+			Op::MaxAbsPartials
+			| Op::SumPartials
+			| Op::MaxReduce
+			| Op::SumReduce
+			| Op::RowMaxAbs
+			| Op::Argmax
+			| Op::RowSum
+			| Op::RowMax
+			| Op::RowSumSquares,
+			[x],
+		) => reduce::words(op, x, to),
+		(
+			Op::RowDivide { .. }
+			| Op::RmsNorm
+			| Op::RmsFactor
+			| Op::RmsExponent
+			| Op::RmsNormGradient { .. }
+			| Op::Centre,
+			_,
+		) => normalise::words(op, inputs, to),
+		_ => elementwise::words(op, inputs, to),
 	}
 }
 
-fn source(op: &Op, context: &Context, out: &TensorDecl) -> Option<Vec<i32>> {
+fn source(op: &Op, context: &Context, out: &TensorDecl, to: &mut Buffers) -> Option<Vec<i32>> {
 	let count = usize::try_from(out.elements()).ok()?;
 	Some(match *op {
-		Op::Constant { value } => vec![value; count],
+		Op::Constant { value } => fill(to, count, 1, 1, &Positions(|_| value)),
 		Op::RandomUniform { scale, shift } => {
 			let key = context.key();
-			(0..count as u32)
-				.map(|p| crate::arith::random_uniform::<i32>(key.at(p), scale, shift))
-				.collect()
+			let at = |p| crate::arith::random_uniform::<i32>(key.at(p), scale, shift);
+			fill(to, count, 1, 4, &Positions(at))
 		}
 		Op::BatchIndices { population } => {
 			let (epoch, first) = batch_position(context.step, out.rows, population);
 			let key = context.epoch_key(epoch);
-			(0..out.rows)
-				.map(|i| key.permute(first.wrapping_add(i), population) as i32)
-				.collect()
+			let at = |i| key.permute(first.wrapping_add(i), population) as i32;
+			fill(to, count, 1, 64, &Positions(at))
+		}
+		Op::StepIndices { population } => {
+			let (_, first) = batch_position(context.step, out.rows, population);
+			fill(to, count, 1, 1, &Positions(|i: u32| first.wrapping_add(i) as i32))
+		}
+		Op::Iota {
+			divisor,
+			modulus,
+			offset,
+		} => {
+			let at = |p| crate::arith::iota::<i32>(p, divisor, modulus, offset);
+			fill(to, count, 1, 8, &Positions(at))
 		}
 		Op::Schedule {
 			peak,
 			floor,
 			warmup,
 			total,
-		} => vec![schedule(context.step, peak, floor, warmup, total) as i32; count],
+		} => {
+			let value = schedule(context.step, peak, floor, warmup, total) as i32;
+			fill(to, count, 1, 1, &Positions(|_| value))
+		}
 		_ => return None,
 	})
 }

@@ -1,41 +1,242 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Operations that only move elements.
+//! Operations that move elements, and add up moved elements.
 
+use super::lanes::{fill, Buffers, Item, Job};
+use crate::{
+	movement::{runs, Size},
+	op::{Op, Window},
+};
 use alloc::{vec, vec::Vec};
 
-/// Edge of the squares that a transposition moves at once, so that reads and writes both stay in the cache.
-const SQUARE: usize = 32;
+/// Edge of the squares that a transposition copies first: the lines of a matrix lie so far apart that they would push
+/// each other out of the cache.
+const TILE: usize = 64;
+/// Edge of the squares that are transposed in registers.
+const EDGE: usize = 8;
 
-/// `[rows, cols]` to `[cols, rows]`.
-pub fn transpose<T: Copy + Default>(x: &[T], rows: u32, cols: u32) -> Vec<T> {
-	let (rows, cols) = (rows as usize, cols as usize);
-	let mut out = vec![T::default(); x.len()];
-	for top in (0..rows).step_by(SQUARE) {
-		for left in (0..cols).step_by(SQUARE) {
-			let right = (left + SQUARE).min(cols);
-			for row in top..(top + SQUARE).min(rows) {
-				let Some(part) = x.get(row * cols + left..row * cols + right) else {
-					continue;
-				};
-				for (col, value) in (left..right).zip(part) {
-					if let Some(to) = out.get_mut(col * rows + row) {
-						*to = *value;
-					}
+/// `[groups * rows, cols]` to `[groups * cols, rows]`: each of the stacked matrices by itself. The unit is a matrix, or
+/// with a single one 64 rows of the output.
+struct Transposed<'a, T> {
+	x: &'a [T],
+	rows: usize,
+	cols: usize,
+}
+
+impl<T: Square> Job for Transposed<'_, T> {
+	type Out = T;
+	#[inline(always)]
+	fn run(&self, first: usize, out: &mut [T]) {
+		let (rows, cols) = (self.rows.max(1), self.cols.max(1));
+		let area = rows * cols;
+		// The first part of a matrix may be one that begins inside of it.
+		let mut left = first % area / rows;
+		let mut rest = out;
+		for x in self.x.get(first / area * area..).unwrap_or_default().chunks(area) {
+			let (out, after) = rest.split_at_mut(rest.len().min((cols - left) * rows));
+			for (n, out) in out.chunks_mut(rows * TILE).enumerate() {
+				for top in (0..rows).step_by(TILE) {
+					tile(x, cols, top, left + n * TILE, rows, out);
+				}
+			}
+			(left, rest) = (0, after);
+			if rest.is_empty() {
+				break;
+			}
+		}
+	}
+}
+
+/// Writes the part of `x` from [`top`, `left`] on as columns from `top` on of at most 64 lines of the output.
+#[inline(always)]
+fn tile<T: Square>(x: &[T], cols: usize, top: usize, left: usize, rows: usize, out: &mut [T]) {
+	let tall = (rows - top).min(TILE);
+	let wide = (out.len() / rows).min(TILE);
+	let mut copy = [[T::default(); TILE]; TILE];
+	for (r, copy) in copy.iter_mut().enumerate().take(tall) {
+		let from = (top + r) * cols + left;
+		if let (Some(to), Some(from)) = (copy.get_mut(..wide), x.get(from..from + wide)) {
+			to.copy_from_slice(from);
+		}
+	}
+	for (c, lines) in out.chunks_mut(rows * EDGE).enumerate() {
+		for (r, copy) in copy
+			.as_chunks::<EDGE>()
+			.0
+			.iter()
+			.enumerate()
+			.take(tall.div_ceil(EDGE))
+		{
+			let square = copy
+				.each_ref()
+				.map(|row| row.as_chunks::<EDGE>().0.get(c).copied().unwrap_or_default());
+			let start = top + r * EDGE;
+			let end = rows.min(start + EDGE);
+			for (line, from) in lines.chunks_mut(rows).zip(&T::transposed(square)) {
+				if let (Some(to), Some(from)) = (line.get_mut(start..end), from.get(..end - start)) {
+					to.copy_from_slice(from);
 				}
 			}
 		}
 	}
-	out
+}
+
+/// Elements whose 8 × 8 squares can be transposed.
+pub trait Square: Item {
+	/// The transposed square.
+	fn transposed(x: [[Self; EDGE]; EDGE]) -> [[Self; EDGE]; EDGE];
+}
+
+impl Square for i32 {
+	#[inline(always)]
+	fn transposed(x: [[i32; EDGE]; EDGE]) -> [[i32; EDGE]; EDGE] {
+		let mut out = x;
+		for (c, out) in out.iter_mut().enumerate() {
+			for (to, x) in out.iter_mut().zip(&x) {
+				*to = x.get(c).copied().unwrap_or_default();
+			}
+		}
+		out
+	}
+}
+
+impl Square for i8 {
+	/// Eight bytes to a word; then blocks of 1, 2 and 4 bytes change places.
+	#[inline(always)]
+	fn transposed(x: [[i8; EDGE]; EDGE]) -> [[i8; EDGE]; EDGE] {
+		let [mut a, mut b, mut c, mut d, mut e, mut f, mut g, mut h] =
+			x.map(|row| u64::from_le_bytes(row.map(|x| x as u8)));
+		const BYTES: u64 = 0x00ff_00ff_00ff_00ff;
+		const PAIRS: u64 = 0x0000_ffff_0000_ffff;
+		const HALVES: u64 = 0x0000_0000_ffff_ffff;
+		for (x, y) in [
+			(&mut a, &mut b),
+			(&mut c, &mut d),
+			(&mut e, &mut f),
+			(&mut g, &mut h),
+		] {
+			exchange(x, y, 8, BYTES);
+		}
+		for (x, y) in [
+			(&mut a, &mut c),
+			(&mut b, &mut d),
+			(&mut e, &mut g),
+			(&mut f, &mut h),
+		] {
+			exchange(x, y, 16, PAIRS);
+		}
+		for (x, y) in [
+			(&mut a, &mut e),
+			(&mut b, &mut f),
+			(&mut c, &mut g),
+			(&mut d, &mut h),
+		] {
+			exchange(x, y, 32, HALVES);
+		}
+		[a, b, c, d, e, f, g, h].map(|x| x.to_le_bytes().map(|x| x as i8))
+	}
+}
+
+/// Exchanges the upper parts of `x` with the lower parts of `y`.
+#[inline(always)]
+fn exchange(x: &mut u64, y: &mut u64, by: u32, mask: u64) {
+	let difference = ((*x >> by) ^ *y) & mask;
+	*y ^= difference;
+	*x ^= difference << by;
+}
+
+/// `[rows, cols]` to `[cols, rows]`, for each of `groups` stacked matrices.
+pub fn transpose<T: Square>(x: &[T], groups: u32, (rows, cols): Size, to: &mut Buffers) -> Option<Vec<T>> {
+	let (rows, cols) = ((rows as usize).checked_div(groups as usize)?, cols as usize);
+	let unit = if groups == 1 { rows * TILE } else { rows * cols };
+	Some(fill(to, x.len(), unit, 1, &Transposed { x, rows, cols }))
 }
 
 /// The rows of `x` that `index` names; `None` if one does not exist.
-pub fn gather<T: Copy>(x: &[T], cols: u32, index: &[i32]) -> Option<Vec<T>> {
+pub fn gather<T: Item>(x: &[T], cols: u32, index: &[i32], to: &mut Buffers) -> Option<Vec<T>> {
 	let cols = cols as usize;
-	let mut out = Vec::with_capacity(index.len().checked_mul(cols)?);
+	let mut out = to.empty(index.len().checked_mul(cols)?);
 	for i in index {
 		let start = usize::try_from(*i).ok()?.checked_mul(cols)?;
 		out.extend_from_slice(x.get(start..start.checked_add(cols)?)?);
 	}
 	Some(out)
+}
+
+/// Operations that only move elements of `x`, by their runs.
+pub fn moved<T: Square>(op: &Op, x: &[T], size: Size, out: Size, to: &mut Buffers) -> Option<Vec<T>> {
+	if let Op::GroupTranspose { groups } = op {
+		// By squares: a run here is a column, and columns are slow to read.
+		return transpose(x, *groups, size, to);
+	}
+	let mut all = to.empty((out.0 as usize).checked_mul(out.1 as usize)?);
+	if matches!(op, Op::Reshape) {
+		all.extend_from_slice(x);
+		return Some(all);
+	}
+	let mut inside = true;
+	for row in 0..out.0 {
+		runs(op, size, out, row, 0..out.1, |run| match run.from {
+			Some(from) => match part(x, from, run.len) {
+				Some(part) => all.extend_from_slice(part),
+				None => inside = false,
+			},
+			None => all.resize(all.len() + run.len as usize, T::default()),
+		});
+		if !inside {
+			return None;
+		}
+	}
+	Some(all)
+}
+
+fn part<T>(x: &[T], from: u64, len: u32) -> Option<&[T]> {
+	let from = usize::try_from(from).ok()?;
+	x.get(from..from.checked_add(len as usize)?)
+}
+
+/// [`Op::PatchesGradient`]: every patch is added to where [`Op::Patches`] has it from.
+pub fn patches_gradient(window: Window, x: &[i32], size: Size, out: Size) -> Option<Vec<i32>> {
+	let mut sums = vec![0i32; (out.0 as usize).checked_mul(out.1 as usize)?];
+	let mut inside = true;
+	for (row, patch) in (0u32..).zip(x.chunks((size.1 as usize).max(1))) {
+		let mut rest = patch;
+		runs(&Op::Patches(window), out, size, row, 0..size.1, |run| {
+			let (from, after) = rest.split_at(rest.len().min(run.len as usize));
+			rest = after;
+			let Some(start) = run.from.and_then(|at| usize::try_from(at).ok()) else {
+				return;
+			};
+			match sums.get_mut(start..start.saturating_add(from.len())) {
+				Some(to) => add_to(to, from),
+				None => inside = false,
+			}
+		});
+	}
+	inside.then_some(sums)
+}
+
+/// [`Op::ScatterAddRows`]; `None` if the index names a row that does not exist.
+pub fn scatter(x: &[i32], cols: u32, index: &[i32], rows: u32) -> Option<Vec<i32>> {
+	let cols = (cols as usize).max(1);
+	let mut sums = vec![0i32; (rows as usize).checked_mul(cols)?];
+	for (from, row) in x.chunks(cols).zip(index) {
+		let start = usize::try_from(*row).ok()?.checked_mul(cols)?;
+		add_to(sums.get_mut(start..start.checked_add(cols)?)?, from);
+	}
+	Some(sums)
+}
+
+fn add_to(to: &mut [i32], from: &[i32]) {
+	for (to, x) in to.iter_mut().zip(from) {
+		*to = to.wrapping_add(*x);
+	}
+}
+
+/// [`Op::GatherElements`]; `None` if the index names an element that does not exist.
+pub fn gather_elements<T: Copy + Into<i32>>(x: &[T], index: &[i32]) -> Option<Vec<i32>> {
+	index
+		.iter()
+		.map(|at| Some((*x.get(usize::try_from(*at).ok()?)?).into()))
+		.collect()
 }

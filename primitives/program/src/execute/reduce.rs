@@ -2,37 +2,89 @@
 
 //! Reductions by blocks and by rows.
 
-use crate::tensor::TILE_ROWS;
-use alloc::vec::Vec;
+use super::lanes::{fill, Buffers, Fold, Item, Job};
+use crate::{
+	op::Op,
+	rows,
+	tensor::{Tensor, Values, TILE_ROWS},
+};
+use alloc::{vec, vec::Vec};
 
 /// Columns of a block of words.
 const BLOCK_COLS: usize = 128;
 
-/// Folds every 16 × 128 block from zero, blocks in row-major order.
-pub fn partials(x: &[i32], cols: u32, f: impl Fn(i32, i32) -> i32 + Copy) -> Vec<i32> {
-	let cols = (cols as usize).max(1);
-	let mut out = Vec::with_capacity(x.len() / (TILE_ROWS * BLOCK_COLS) + 1);
-	let mut accumulators = Vec::new();
-	for strip in x.chunks(cols * TILE_ROWS) {
-		accumulators.clear();
-		accumulators.resize(cols.div_ceil(BLOCK_COLS), 0);
-		for row in strip.chunks(cols) {
-			for (part, acc) in row.chunks(BLOCK_COLS).zip(&mut accumulators) {
-				*acc = part.iter().fold(*acc, |a, x| f(a, *x));
+/// One number for every 16 × 128 block, folded from zero; blocks in row-major order. The unit is a row of blocks.
+struct Partials<'a, F> {
+	x: &'a [i32],
+	cols: usize,
+	f: F,
+}
+
+impl<F: Fn(i32, i32) -> i32 + Sync> Job for Partials<'_, F> {
+	type Out = i32;
+	#[inline(always)]
+	fn run(&self, first: usize, out: &mut [i32]) {
+		let cols = self.cols.max(1);
+		let per_strip = cols.div_ceil(BLOCK_COLS);
+		let start = (first / per_strip).saturating_mul(cols * TILE_ROWS);
+		let strips = self.x.get(start..).unwrap_or_default().chunks(cols * TILE_ROWS);
+		for (out, strip) in out.chunks_mut(per_strip).zip(strips) {
+			out.fill(0);
+			for row in strip.chunks(cols) {
+				for (part, acc) in row.chunks(BLOCK_COLS).zip(&mut *out) {
+					let mut sum = *acc;
+					for x in part {
+						sum = (self.f)(sum, *x);
+					}
+					*acc = sum;
+				}
 			}
 		}
-		out.extend_from_slice(&accumulators);
 	}
-	out
+}
+
+fn partials(to: &mut Buffers, x: &Tensor, f: impl Fn(i32, i32) -> i32 + Sync) -> Option<Vec<i32>> {
+	let cols = x.cols() as usize;
+	let per_strip = cols.div_ceil(BLOCK_COLS).max(1);
+	let blocks = (x.rows() as usize).div_ceil(TILE_ROWS).checked_mul(per_strip)?;
+	let weight = BLOCK_COLS.min(cols) * TILE_ROWS;
+	let x = x.i32s()?;
+	Some(fill(to, blocks, per_strip, weight, &Partials { x, cols, f }))
 }
 
 /// One number for every row.
-pub fn rows(x: &[i32], cols: u32, f: impl Fn(&[i32]) -> i32) -> Vec<i32> {
-	x.chunks((cols as usize).max(1)).map(f).collect()
+fn folded<A: Item>(
+	to: &mut Buffers,
+	x: &[A],
+	sizes: &Tensor,
+	f: impl Fn(&[A]) -> i32 + Sync,
+) -> Option<Vec<i32>> {
+	let (rows, cols) = (sizes.rows() as usize, sizes.cols() as usize);
+	Some(fill(to, rows, 1, cols, &Fold { x, cols, f }))
+}
+
+/// Reductions; `None` if the inputs don't fit, or it is none.
+pub fn words(op: &Op, x: &Tensor, to: &mut Buffers) -> Option<Vec<i32>> {
+	match (op, x.values()) {
+		(Op::MaxAbsPartials, _) => partials(to, x, |a, x| a.max(x.wrapping_abs())),
+		(Op::SumPartials, _) => partials(to, x, i32::wrapping_add),
+		(Op::MaxReduce, Values::I32(v)) => Some(vec![v.iter().copied().max()?]),
+		(Op::SumReduce, Values::I32(v)) => Some(vec![rows::sum(v.iter().copied())]),
+		(Op::RowMaxAbs, Values::I32(v)) => folded(to, v, x, |row| rows::largest(row.iter().copied()) as i32),
+		(Op::RowMax, Values::I32(v)) => folded(to, v, x, |row| rows::max(row.iter().copied())),
+		(Op::Argmax, Values::I32(v)) => folded(to, v, x, argmax),
+		(Op::RowSum, Values::I32(v)) => folded(to, v, x, |row| rows::sum(row.iter().copied())),
+		(Op::RowSum, Values::I8(v)) => folded(to, v, x, |row| rows::sum(row.iter().map(|x| i32::from(*x)))),
+		(Op::RowSumSquares, Values::I32(v)) => folded(to, v, x, |row| rows::sum_squares(row.iter().copied())),
+		(Op::RowSumSquares, Values::I8(v)) => folded(to, v, x, |row| {
+			rows::sum_squares(row.iter().map(|x| i32::from(*x)))
+		}),
+		_ => None,
+	}
 }
 
 /// The first place of the largest element.
-pub fn argmax(row: &[i32]) -> i32 {
+fn argmax(row: &[i32]) -> i32 {
 	let mut best = (0, i32::MIN);
 	for (j, x) in (0..).zip(row) {
 		if *x > best.1 {

@@ -17,21 +17,34 @@
 //!            for `BatchIndices` the epoch
 //! ```
 //!
+//! A second input that is *spread* over `[r, c]` is `[1, 1]`, `[r, 1]`, `[1, c]` or `[r, c]`; where it has one row (column), that
+//! row (column) stands beside every row (column).
+//!
 //! A *block* is 16 rows x 512 bytes (512 columns of `i8`, 128 of `i32`). "Blocks" below states which input blocks one
 //! output block depends on. Every operation is defined by [`crate::arbiter`], element by element; [`crate::execute`]
 //! computes the same bits for whole tensors.
 //!
 //! The kinds, in codec order:
-//! `Constant, RandomUniform, BatchIndices, Schedule, Product, Transpose, GatherRows, Add, Sub, Abs, Clip, Ema, Decay,
-//! ExcessBits, MaxAbsPartials, MaxReduce, RowMaxAbs, SumPartials, SumReduce, Requantise, Rescale, Relu, ReluGrad,
-//! SoftmaxGradient, CrossEntropy, BiasCorrection, L1Adam, Sgd, Argmax, Equal`.
+//! `Constant, RandomUniform, BatchIndices, Schedule, Product, Transpose, GatherRows, Add, Sub, Abs, Clip, Ema,
+//! Decay, ExcessBits, MaxAbsPartials, MaxReduce, RowMaxAbs, SumPartials, SumReduce, Requantise, Rescale, Relu,
+//! ReluGrad, SoftmaxGradient, CrossEntropy, BiasCorrection, L1Adam, Sgd, Argmax, Equal, Multiply, Min, Max, Select,
+//! RoundShift, LeakyRelu, LeakyReluGrad, RowSum, RowMax, RowSumSquares, RowDivide, Roll, Reshape, SplitColumns,
+//! MergeColumns, GroupTranspose, GroupProduct, RequantiseWide, GatherElements, ScatterAddRows, Iota, StepIndices,
+//! Patches, PatchesGradient, Softmax, SoftmaxBackward, RmsNorm, RmsFactor, RmsExponent, RmsNormGradient, Centre,
+//! Gelu, AdamSquare, Adam, AdamCorrection`.
 //! New operations are appended with the next codec index; the meaning of an existing index never changes.
+
+mod kind;
+
+pub use kind::OpKind;
 
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use scale_info::TypeInfo;
 
 /// Largest magnitude of an int7 operand of a product: noise is added to operands, and the sum must fit `i8`.
 pub const OPERAND_MAX: i32 = 63;
+/// Largest magnitude of an int8 operand of a stacked product, to which no noise is added.
+pub const WIDE_MAX: i32 = 127;
 
 /// Rounding of [`Op::Requantise`].
 #[derive(
@@ -44,6 +57,23 @@ pub enum Rounding {
 	/// `q = (x + ((random(p) >> 1) & (2^s - 1))) >> s`: stochastic rounding with keyed random bits.
 	#[codec(index = 1)]
 	Keyed,
+}
+
+/// Where a convolution looks: sizes of an image and of the window that moves over it.
+#[derive(
+	Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo,
+)]
+pub struct Window {
+	/// Rows of the image.
+	pub height: u32,
+	/// Columns of the image.
+	pub width: u32,
+	/// Rows and columns of the window.
+	pub kernel: u32,
+	/// How far the window moves.
+	pub stride: u32,
+	/// Zeros around the image.
+	pub padding: u32,
 }
 
 /// One operation. All outputs are `i32` unless the text says otherwise.
@@ -124,17 +154,17 @@ pub enum Op {
 	/// Cost: 1 per element.
 	#[codec(index = 6)]
 	GatherRows,
-	/// `i32 [r, c], i32 [r, c] -> [r, c]`.
+	/// `i32 [r, c], i32 b -> [r, c]`; `b` is spread.
 	/// Formula: `y = a + b`.
 	/// Ranges: the sum fits.
-	/// Blocks: the same block of each.
+	/// Blocks: the same block of `a`, the block of `b` that covers it.
 	/// Cost: 1 per element.
 	#[codec(index = 7)]
 	Add,
-	/// `i32 [r, c], i32 [r, c] -> [r, c]`.
+	/// `i32 [r, c], i32 b -> [r, c]`; `b` is spread.
 	/// Formula: `y = a - b`.
 	/// Ranges: the difference fits.
-	/// Blocks: the same block of each.
+	/// Blocks: the same block of `a`, the block of `b` that covers it.
 	/// Cost: 1 per element.
 	#[codec(index = 8)]
 	Sub,
@@ -233,10 +263,10 @@ pub enum Op {
 		/// How the bits that fall off are rounded.
 		rounding: Rounding,
 	},
-	/// `i32 [r, c], exponent i32 [1, 1] -> [r, c]`: from unit `2^e` to the fixed unit `2^unit`.
+	/// `i32 [r, c], exponent i32 -> [r, c]`: from unit `2^e` to the fixed unit `2^unit`; the exponent is spread.
 	/// Formula: `y = clamp(sh(x, unit - e), -limit, limit)`.
 	/// Ranges: `1 <= limit <= 2^30`; `|unit|` and `|e|` at most 2^20; `x > -2^31`.
-	/// Blocks: the same block, and the exponent.
+	/// Blocks: the same block, and the block of the exponent that covers it.
 	/// Cost: 2 per element.
 	#[codec(index = 20)]
 	Rescale {
@@ -331,68 +361,336 @@ pub enum Op {
 	/// Cost: 1 per element.
 	#[codec(index = 29)]
 	Equal,
-}
-
-macro_rules! kinds {
-	($($kind:ident => $pattern:pat, $inputs:expr;)*) => {
-		/// An operation without its parameters: for tables and checklists.
-		#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-		#[allow(missing_docs)]
-		pub enum OpKind { $($kind),* }
-
-		impl OpKind {
-			/// Every kind, in codec order.
-			pub const ALL: &'static [OpKind] = &[$(OpKind::$kind),*];
-
-			/// The kind's name, as in the source.
-			pub fn name(self) -> &'static str {
-				match self { $(OpKind::$kind => stringify!($kind)),* }
-			}
-
-			/// Number of input tensors.
-			pub fn inputs(self) -> usize {
-				match self { $(OpKind::$kind => $inputs),* }
-			}
-		}
-
-		impl Op {
-			/// The operation without its parameters.
-			pub fn kind(&self) -> OpKind {
-				match self { $($pattern => OpKind::$kind),* }
-			}
-		}
-	};
-}
-
-kinds! {
-	Constant => Op::Constant { .. }, 0;
-	RandomUniform => Op::RandomUniform { .. }, 0;
-	BatchIndices => Op::BatchIndices { .. }, 0;
-	Schedule => Op::Schedule { .. }, 0;
-	Product => Op::Product, 2;
-	Transpose => Op::Transpose, 1;
-	GatherRows => Op::GatherRows, 2;
-	Add => Op::Add, 2;
-	Sub => Op::Sub, 2;
-	Abs => Op::Abs, 1;
-	Clip => Op::Clip { .. }, 1;
-	Ema => Op::Ema { .. }, 2;
-	Decay => Op::Decay { .. }, 1;
-	ExcessBits => Op::ExcessBits { .. }, 1;
-	MaxAbsPartials => Op::MaxAbsPartials, 1;
-	MaxReduce => Op::MaxReduce, 1;
-	RowMaxAbs => Op::RowMaxAbs, 1;
-	SumPartials => Op::SumPartials, 1;
-	SumReduce => Op::SumReduce, 1;
-	Requantise => Op::Requantise { .. }, 2;
-	Rescale => Op::Rescale { .. }, 2;
-	Relu => Op::Relu, 1;
-	ReluGrad => Op::ReluGrad, 2;
-	SoftmaxGradient => Op::SoftmaxGradient, 3;
-	CrossEntropy => Op::CrossEntropy, 3;
-	BiasCorrection => Op::BiasCorrection, 2;
-	L1Adam => Op::L1Adam { .. }, 5;
-	Sgd => Op::Sgd { .. }, 3;
-	Argmax => Op::Argmax, 1;
-	Equal => Op::Equal, 2;
+	/// `i32 [r, c], i32 b -> [r, c]`; `b` is spread over the rows and columns of the first input.
+	/// Formula: `y = rsh(a * b, shift)`.
+	/// Ranges: `shift <= 31`; the product fits.
+	/// Blocks: the same block of `a`, the block of `b` that covers it.
+	/// Cost: 2 per element.
+	#[codec(index = 30)]
+	Multiply {
+		/// Right shift of the product.
+		shift: u32,
+	},
+	/// `i32 [r, c], i32 b -> [r, c]`; `b` is spread.
+	/// Formula: `y = min(a, b)`.
+	/// Ranges: none.
+	/// Blocks: as [`Op::Multiply`].
+	/// Cost: 1 per element.
+	#[codec(index = 31)]
+	Min,
+	/// `i32 [r, c], i32 b -> [r, c]`; `b` is spread.
+	/// Formula: `y = max(a, b)`.
+	/// Ranges: none.
+	/// Blocks: as [`Op::Multiply`].
+	/// Cost: 1 per element.
+	#[codec(index = 32)]
+	Max,
+	/// `condition i32 [r, c], a i32 [r, c], b i32 [r, c] -> [r, c]`.
+	/// Formula: `y = condition > 0 ? a : b`.
+	/// Ranges: none.
+	/// Blocks: the same block of each.
+	/// Cost: 1 per element.
+	#[codec(index = 33)]
+	Select,
+	/// `i32 [r, c] -> [r, c]`.
+	/// Formula: `y = rsh(x, shift)`.
+	/// Ranges: `shift <= 31`.
+	/// Blocks: the same block.
+	/// Cost: 1 per element.
+	#[codec(index = 34)]
+	RoundShift {
+		/// Bits that fall off.
+		shift: u32,
+	},
+	/// `i32 [r, c] -> [r, c]`.
+	/// Formula: `y = x > 0 ? x : x >> shift`.
+	/// Ranges: `1 <= shift <= 31`.
+	/// Blocks: the same block.
+	/// Cost: 1 per element.
+	#[codec(index = 35)]
+	LeakyRelu {
+		/// The slope below zero is `2^-shift`.
+		shift: u32,
+	},
+	/// `gradient i32 [r, c], activation i8 or i32 [r, c] -> [r, c]`.
+	/// Formula: `y = a > 0 ? g : g >> shift`.
+	/// Ranges: `1 <= shift <= 31`.
+	/// Blocks: as [`Op::ReluGrad`].
+	/// Cost: 1 per element.
+	#[codec(index = 36)]
+	LeakyReluGrad {
+		/// As in [`Op::LeakyRelu`].
+		shift: u32,
+	},
+	/// `i8 or i32 [r, c] -> [r, 1]`.
+	/// Formula: `y[i] = sum over j of x[i,j]`.
+	/// Ranges: `c <= 65535`; the sum fits, in any order.
+	/// Blocks: the block row.
+	/// Cost: 1 per input element.
+	#[codec(index = 37)]
+	RowSum,
+	/// `i32 [r, c] -> [r, 1]`.
+	/// Formula: `y[i] = max over j of x[i,j]`.
+	/// Ranges: `c <= 65535`.
+	/// Blocks: the block row.
+	/// Cost: 1 per input element.
+	#[codec(index = 38)]
+	RowMax,
+	/// `i8 or i32 [r, c] -> [r, 1]`.
+	/// Formula: `y[i] = sum over j of x[i,j]^2`.
+	/// Ranges: `c <= 65535`; the sum fits.
+	/// Blocks: the block row.
+	/// Cost: 1 per input element.
+	#[codec(index = 39)]
+	RowSumSquares,
+	/// `x i32 [r, c], divisor i32 [r, 1] -> [r, c]`.
+	/// Formula: `y[i,j] = (x[i,j] << shift) / d[i]`.
+	/// Ranges: `shift <= 16`; `d >= 1`; `x << shift` fits.
+	/// Blocks: the same block, 1 of the divisor.
+	/// Cost: 4 per element.
+	#[codec(index = 40)]
+	RowDivide {
+		/// Left shift before the division.
+		shift: u32,
+	},
+	/// `i8 or i32 [r, c] -> [r, c]`, element type of `x`: what leaves on one side comes in on the other.
+	/// Formula: `y[i,j] = x[(i + r - down) % r, (j + c - right) % c]`.
+	/// Ranges: `down < r`, `right < c`.
+	/// Blocks: those that hold the rows and columns, at most 9 and one more row and column of blocks at the edges.
+	/// Cost: 1 per element.
+	#[codec(index = 41)]
+	Roll {
+		/// Rows that everything moves down.
+		down: u32,
+		/// Columns that everything moves to the right.
+		right: u32,
+	},
+	/// `i8 or i32 [n, m] -> [r, c]` with `n * m = r * c`, element type of `x`.
+	/// Formula: element number `p` of `y` is element number `p` of `x`, both row-major.
+	/// Ranges: unchanged.
+	/// Blocks: those that hold the elements.
+	/// Cost: 1 per element.
+	#[codec(index = 42)]
+	Reshape,
+	/// `i8 or i32 [g * rows, parts * w] -> [g * parts * rows, w]`, element type of `x`: every group of rows is cut into
+	/// `parts` columns of matrices, which are stacked (the heads of an attention).
+	/// Formula: `y[(n * parts + h) * rows + t, j] = x[n * rows + t, h * w + j]`.
+	/// Ranges: `rows` divides the rows of `x`, `parts` its columns.
+	/// Blocks: those that hold the elements.
+	/// Cost: 1 per element.
+	#[codec(index = 43)]
+	SplitColumns {
+		/// Rows of a group.
+		rows: u32,
+		/// Parts of a group.
+		parts: u32,
+	},
+	/// `i8 or i32 [g * parts * rows, w] -> [g * rows, parts * w]`, element type of `x`: undoes [`Op::SplitColumns`].
+	/// Formula: `y[n * rows + t, h * w + j] = x[(n * parts + h) * rows + t, j]`.
+	/// Ranges: `rows * parts` divides the rows of `x`.
+	/// Blocks: those that hold the elements.
+	/// Cost: 1 per element.
+	#[codec(index = 44)]
+	MergeColumns {
+		/// Rows of a group.
+		rows: u32,
+		/// Parts of a group.
+		parts: u32,
+	},
+	/// `i8 or i32 [g * r, c] -> [g * c, r]`, element type of `x`: the transpose of each of `groups` stacked matrices.
+	/// Formula: `y[n * c + j, i] = x[n * r + i, j]`.
+	/// Ranges: `groups` divides the rows of `x`.
+	/// Blocks: those that hold the elements.
+	/// Cost: 1 per element.
+	#[codec(index = 45)]
+	GroupTranspose {
+		/// Stacked matrices.
+		groups: u32,
+	},
+	/// `i8 [g * m, k], i8 [g * n, k] -> [g * m, n]`: the product of each of `groups` pairs, the second operand stored transposed.
+	/// No ticket is drawn from it, so operands are int8.
+	/// Formula: `y[q * m + i, j] = sum over l of a[q * m + i, l] * b[q * n + j, l]`.
+	/// Ranges: operands in `[-127, 127]`; `groups` divides the rows of both; `k * max|a| * max|b| < 2^31`.
+	/// Blocks: the block row of `a`; the rows of `b` of the groups that the block touches.
+	/// Cost: `groups * m * n * k`.
+	#[codec(index = 46)]
+	GroupProduct {
+		/// Pairs of matrices.
+		groups: u32,
+	},
+	/// `i32 [r, c], shift i32 [1, 1] or [r, 1] -> i8 [r, c]`: int8 mantissas for [`Op::GroupProduct`].
+	/// Formula, ranges, blocks, cost: as [`Op::Requantise`], with 127 in place of 63.
+	#[codec(index = 47)]
+	RequantiseWide {
+		/// How the bits that fall off are rounded.
+		rounding: Rounding,
+	},
+	/// `x i8 or i32 [n, m], index i32 [r, c] -> i32 [r, c]`.
+	/// Formula: `y[i,j] = x[index[i,j] / m, index[i,j] % m]`.
+	/// Ranges: the index within `0..n * m`.
+	/// Blocks: the same block of the index; for each element the block of `x` that holds it.
+	/// Cost: 1 per element.
+	#[codec(index = 48)]
+	GatherElements,
+	/// `x i32 [n, c], index i32 [n, 1] -> [r, c]`: the gradient of [`Op::GatherRows`].
+	/// Formula: `y[v,j] = sum over the i with index[i] = v of x[i,j]`.
+	/// Ranges: `n <= 65535`; the index within `0..r`; `n * max|x|` fits.
+	/// Blocks: all of the index; the block column of `x`.
+	/// Cost: 1 per element of `x` and of `y`.
+	#[codec(index = 49)]
+	ScatterAddRows,
+	/// `() -> [r, c]`: positions and repetitions.
+	/// Formula: `y[p] = (p / divisor) % modulus + offset`.
+	/// Ranges: `divisor >= 1`, `1 <= modulus <= 2^30`, `|offset| <= 2^30`.
+	/// Blocks: none.
+	/// Cost: 1 per element.
+	#[codec(index = 50)]
+	Iota {
+		/// How many neighbours get the same number.
+		divisor: u32,
+		/// Where counting starts again.
+		modulus: u32,
+		/// Added.
+		offset: i32,
+	},
+	/// `() -> [b, 1]`: row numbers of the batch of this step, in order.
+	/// Formula: `y[i] = (step % (population / b)) * b + i`.
+	/// Ranges: `1 <= b <= population <= 2^30`.
+	/// Blocks: none.
+	/// Cost: 1 per element.
+	#[codec(index = 51)]
+	StepIndices {
+		/// Number of rows to go through.
+		population: u32,
+	},
+	/// `i8 or i32 [n * height * width, c] -> [n * oh * ow, kernel^2 * c]`, element type of `x`: the patches of `n` images, whose
+	/// product with `[filters, kernel^2 * c]` is a convolution. `oh = (height + 2 * padding - kernel) / stride + 1`, `ow` likewise.
+	/// Formula: `y[(n * oh + v) * ow + u, (ky * kernel + kx) * c + j] = x[(n * height + v * stride + ky - padding) * width +
+	/// u * stride + kx - padding, j]`, 0 outside of the image.
+	/// Ranges: `1 <= kernel <= 15`, `1 <= stride <= 15`, `padding < kernel`, `kernel <= height + 2 * padding`, likewise the width;
+	/// `height * width` divides the rows of `x`.
+	/// Blocks: those that hold the elements.
+	/// Cost: 1 per element.
+	#[codec(index = 52)]
+	Patches(Window),
+	/// `i32 [n * oh * ow, kernel^2 * c] -> [n * height * width, c]`: the gradient of [`Op::Patches`].
+	/// Formula: `y` is the sum of all elements that [`Op::Patches`] copies from its place.
+	/// Ranges: as [`Op::Patches`]; the sum of `kernel^2` elements fits.
+	/// Blocks: those that hold the elements.
+	/// Cost: 1 per input element.
+	#[codec(index = 53)]
+	PatchesGradient(Window),
+	/// `scores i32 [r, c], visible i32 [r, 1], exponent i32 [1, 1] or [r, 1] -> i8 [r, c]`: attention weights, relative to the
+	/// row's largest, which is `top`; divide by their [`Op::RowSum`] after the product with the values.
+	/// Formula: `u[j] = max over l < visible of z[l] - z[j]`; `y[j] = j < visible ? rsh(exp2n(tlog2(u[j], e)) * top, 15) : 0`, with
+	/// `tlog2`, `exp2n` as in [`Op::SoftmaxGradient`].
+	/// Ranges: `1 <= top <= 127`; `1 <= visible <= c <= 65535`; `max z - min z < 2^31`; `|e| <= 2^20`.
+	/// Blocks: the block row of the scores, 1 each of the others.
+	/// Cost: 32 per element.
+	#[codec(index = 54)]
+	Softmax {
+		/// Weight of the row's maximum.
+		top: u32,
+	},
+	/// `weights i8 [r, c], gradient i32 [r, c], sum i32 [r, 1] -> [r, c]`: gradient of [`Op::Softmax`], not scaled by `1 / sum`.
+	/// Formula: `t = clamp((sum over j of p[j] * g[j]) / sum, -limit, limit)`; `y[j] = p[j] * (g[j] - t)`.
+	/// Ranges: `c <= 65535`; `p >= 0`; `sum >= 1`; `|g| <= limit`; `c * max p * limit` and `max p * 2 * limit` fit.
+	/// (With `sum` the sum of `p` the clamp never acts: `t` is a mean of `g`.)
+	/// Blocks: the block rows of weights and gradient, 1 of the sum.
+	/// Cost: 6 per element.
+	#[codec(index = 55)]
+	SoftmaxBackward {
+		/// Largest magnitude of the gradient.
+		limit: i32,
+	},
+	/// `i32 [r, c] -> [r, c]`, unit `2^-10`: every row divided by its root mean square. The result does not depend on the unit of `x`.
+	/// Formula: `n = (31 - ceil(log2 c)) / 2; s = bl(max|x|) - n; q = sh(x, s); S = sum of q^2 (u32);
+	/// k = min(clz(S) & ~1, 30); R = max(isqrt(S << k), 2^15); g` the least with `c < 2^(10 + 2g)`; `C = isqrt(c << (20 - 2g));
+	/// F = (C << 17) / R (u32); y = rsh(q * F, 17 - g - k/2)`; `isqrt(x) = floor(sqrt(x))` of a u32.
+	/// Ranges: `c <= 8192`; `|x| <= 2^30`.
+	/// Blocks: the block row.
+	/// Cost: 8 per element.
+	#[codec(index = 56)]
+	RmsNorm,
+	/// `i32 [r, c] -> [r, 1]`: mantissa of the inverse root mean square.
+	/// Formula: `y = F` of [`Op::RmsNorm`]. Ranges: as [`Op::RmsNorm`].
+	/// Blocks: the block row.
+	/// Cost: 4 per input element.
+	#[codec(index = 57)]
+	RmsFactor,
+	/// `i32 [r, c] -> [r, 1]`: exponent of the inverse root mean square for an `x` of unit `2^-16`, plus 32 (so that it is not
+	/// negative): `1 / rms = F * 2^(y - 32)`.
+	/// Formula: `y = k/2 - s - 11 + g + 32` of [`Op::RmsNorm`]. Ranges: as [`Op::RmsNorm`].
+	/// Blocks: the block row.
+	/// Cost: 4 per input element.
+	#[codec(index = 58)]
+	RmsExponent,
+	/// `gradient i32 [r, c], y i32 [r, c], factor i32 [r, 1], exponent i32 [r, 1], largest i32 [1, 1] -> [r, c]`: gradient of
+	/// [`Op::RmsNorm`], whose output `y` is; `factor` and `exponent` are those of [`Op::RmsFactor`] and [`Op::RmsExponent`],
+	/// `largest` is the largest exponent of all rows. Exponent of the result: that of the gradient `+ 3 + largest - 32`.
+	/// Formula: `v = rsh(y, 3); t = floor((sum of g * v + c/2) / c); t = clamp(t, -2^(bits+8), 2^(bits+8)); h = g - rsh(t * v, 14);
+	/// z = rsh(h * rsh(F, 3), clamp(largest - exponent, 0, 31))`. (The clamp of `t` never acts on a row of unit mean square.)
+	/// Ranges: `bits <= 16`; `|g| <= 2^bits`; `c <= 8192`; all sums and products fit.
+	/// Blocks: the block rows of gradient and `y`, 1 each of the columns and the scalar.
+	/// Cost: 8 per element.
+	#[codec(index = 59)]
+	RmsNormGradient {
+		/// Bits of the gradient's magnitude.
+		bits: u32,
+	},
+	/// `i32 [r, c] -> [r, c]`: every row less its mean.
+	/// Formula: `y = x - floor((sum over j of x[j] + c/2) / c)`, the sum exact (in two 16-bit limbs).
+	/// Ranges: `c <= 8192`; `|x| <= 2^30`.
+	/// Blocks: the block row.
+	/// Cost: 2 per element.
+	#[codec(index = 60)]
+	Centre,
+	/// `i32 [r, c] -> [r, c]`, both of unit `2^-10`: the Gaussian error linear unit by its tanh form.
+	/// Formula: `a = min(|x|, 8191); q = (a * a) >> 10; z = a + ((((q * a) >> 10) * 183) >> 12); t = (z * 2357) >> 8;
+	/// s = 2^30 / (32768 + exp2n(t)); w = rsh(a * s, 15); y = x >= 0 ? w + (x - a) : w - a`, with `exp2n` as in
+	/// [`Op::SoftmaxGradient`] (`a` is `x` itself in the first case unless `x > 8191`).
+	/// Ranges: `|x| <= 2^30`.
+	/// Blocks: the same block.
+	/// Cost: 24 per element.
+	#[codec(index = 61)]
+	Gelu,
+	/// `square i32 [r, c], gradient i32 [r, c] -> [r, c]`: moving average of the squared gradient, by 1/128. A square is
+	/// `mantissa * 2^exponent`, packed as `exponent << 25 | mantissa`, `-64 <= exponent <= 63`, `0 <= mantissa <= 2^24`.
+	/// Formula: `V = min(v & (2^25 - 1), 2^24); E = v >> 25; n = bl(|g|) - 15; a = n >= 0 ? |g| >> n : |g| << -n; b = (a * a) >> 7;
+	/// eb = g == 0 ? -64 : 2n; A = V << 6; A = A - (A >> 7); ea = V == 0 ? -64 : E - 6; x = max(ea, eb);
+	/// s = (A >> min(x - ea, 31)) + (b >> min(x - eb, 31)); n = bl(s) - 24; V = n >= 0 ? rsh(s, n) : s << -n;
+	/// E = s == 0 ? 0 : clamp(x + n, -64, 63); floor and E < -40: V = E = 0`.
+	/// Ranges: `|g| <= 2^30`; any bits are a square.
+	/// Blocks: the same block of each.
+	/// Cost: 24 per element.
+	#[codec(index = 62)]
+	AdamSquare {
+		/// Whether tiny squares become zero.
+		floor: bool,
+	},
+	/// `w, m, v i32 [r, c], rate i32 [1, 1], correction i32 [1, 1] -> [r, c]`: Adam. `v` is packed as [`Op::AdamSquare`] says,
+	/// the rest has the units of [`Op::L1Adam`].
+	/// Formula: `V, E` of `v`; floor and (V == 0 or E < -11): `V = 2^23, E = -11`; floor and `|m| < 8`: `m = 0`; `odd = E & 1;
+	/// R = max(isqrt(V << (6 + odd)), 1); e = (E - 6 - odd) >> 1; z = clamp(-e, 0, 18); L = 2^18 >> z;
+	/// q = e >= 0 ? clamp(m >> min(e, 31), -2^18, 2^18) : clamp(m, -L, L) << z;
+	/// u = V == 0 ? 0 : clamp((q << 12) / R, -16384, 16384)`; then as [`Op::L1Adam`] from its second line of `u` on.
+	/// Ranges: as [`Op::L1Adam`]; any bits are a square.
+	/// Blocks: the same block of each matrix, both scalars.
+	/// Cost: 48 per element.
+	#[codec(index = 63)]
+	Adam {
+		/// Saturation of the weights.
+		limit: i32,
+		/// Weight decay times 256, relative to the rate.
+		decay: u32,
+		/// Whether tiny squares count as `2^23 * 2^-11` and tiny means as zero.
+		floor: bool,
+	},
+	/// `p1 i32 [1, 1], p2 i32 [1, 1] -> [1, 1]`: bias correction of [`Op::Adam`], unit `2^-14`; `p` are `2^30 * beta^t`.
+	/// Formula: `y = min(65535, (isqrt(2^30 - p2) << 14) / max(1, (2^30 - p1) >> 15))`.
+	/// Ranges: `0 <= p <= 2^30`.
+	/// Blocks: both scalars.
+	/// Cost: 4 per element.
+	#[codec(index = 64)]
+	AdamCorrection,
 }

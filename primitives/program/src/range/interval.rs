@@ -50,6 +50,14 @@ impl Interval {
 		Self::new(self.lo - o.hi, self.hi - o.lo)
 	}
 
+	pub(super) fn times(self, o: Self) -> Self {
+		let corners = [self.lo * o.lo, self.lo * o.hi, self.hi * o.lo, self.hi * o.hi];
+		let [first, ..] = corners;
+		corners
+			.into_iter()
+			.fold(Self::new(first, first), |all, x| all.hull(Self::new(x, x)))
+	}
+
 	pub(super) fn clamp(self, lo: i32, hi: i32) -> Self {
 		let (lo, hi) = (i128::from(lo), i128::from(hi));
 		Self::new(self.lo.clamp(lo, hi), self.hi.clamp(lo, hi))

@@ -6,17 +6,25 @@
 //! refused with the bound it broke.
 
 mod interval;
+mod movement;
+mod normalise;
+mod pointwise;
+mod rows;
 mod training;
 
 use crate::{
 	arith,
 	error::{bound, saturated, Reason},
-	op::{Op, OPERAND_MAX},
+	op::{Op, OPERAND_MAX, WIDE_MAX},
 	tensor::{Element, TensorDecl},
 };
 use alloc::{format, string::String};
 pub use interval::Interval;
-use training::{optimiser, requantise, rescale, softmax};
+use movement::{counts, indexed, moved, windows};
+use normalise::{attention, attention_backward, centre, gelu, rms, rms_gradient};
+use pointwise::{binary, gate, select, unary};
+use rows::{group_product, row_divide, row_reduction};
+use training::{adam_square, optimiser, requantise, rescale, softmax};
 
 /// Most columns of the operands of a product: what the exact int8 product takes.
 pub const MAX_DEPTH: u32 = poaiw_work::gemm::MAX_DEPTH as u32;
@@ -57,6 +65,11 @@ fn scalar(d: &Decl) -> bool {
 	is(d, Element::I32, 1, 1)
 }
 
+/// Whether `d` can stand beside every row and column of `out`.
+fn spread(d: &Decl, out: &Decl) -> bool {
+	word(d) && (d.rows == 1 || d.rows == out.rows) && (d.cols == 1 || d.cols == out.cols)
+}
+
 fn negatable(what: &'static str, d: &Decl) -> Result<(), Reason> {
 	bound(what, d.lo, i64::from(i32::MIN) + 1, i32::MAX)
 }
@@ -91,10 +104,8 @@ pub fn prove(op: &Op, inputs: &[&Decl], out: &Decl) -> Result<(), Reason> {
 /// The rule or bound that does not hold.
 pub fn output_range(op: &Op, inputs: &[&Decl], out: &Decl) -> Result<Interval, Reason> {
 	match (op, inputs) {
-		(
-			Op::Constant { .. } | Op::RandomUniform { .. } | Op::BatchIndices { .. } | Op::Schedule { .. },
-			[],
-		) => source(op, out),
+		(Op::Constant { .. } | Op::RandomUniform { .. } | Op::Schedule { .. }, []) => source(op, out),
+		(Op::BatchIndices { .. } | Op::StepIndices { .. } | Op::Iota { .. }, []) => counts(op, out),
 		(Op::Product, [a, b]) => product(a, b, out),
 		(Op::Transpose, [x]) => {
 			shape(
@@ -104,35 +115,41 @@ pub fn output_range(op: &Op, inputs: &[&Decl], out: &Decl) -> Result<Interval, R
 			)?;
 			Ok(Interval::of(x))
 		}
-		(Op::GatherRows, [x, index]) => {
-			shape(
-				is(index, Element::I32, out.rows, 1) && is(out, x.element, out.rows, x.cols),
-				"x [n, c] and I32 index [r, 1] give [r, c] of the type of x",
-				&[x, index, out],
-			)?;
-			within("an index of rows", index, 0, x.rows.saturating_sub(1) as i32)?;
-			Ok(Interval::of(x))
-		}
-		(Op::Add | Op::Sub | Op::Equal | Op::Ema { .. }, [a, b]) => binary(op, a, b, out),
-		(Op::Abs | Op::Clip { .. } | Op::Decay { .. } | Op::ExcessBits { .. } | Op::Relu, [x]) => {
-			unary(op, x, out)
-		}
+		(Op::GatherRows | Op::GatherElements | Op::ScatterAddRows, [x, index]) => indexed(op, x, index, out),
+		(
+			Op::Roll { .. }
+			| Op::Reshape
+			| Op::SplitColumns { .. }
+			| Op::MergeColumns { .. }
+			| Op::GroupTranspose { .. },
+			[x],
+		) => moved(op, x, out),
+		(Op::Patches(window) | Op::PatchesGradient(window), [x]) => windows(op, window, x, out),
+		(
+			Op::Add | Op::Sub | Op::Multiply { .. } | Op::Min | Op::Max | Op::Equal | Op::Ema { .. },
+			[a, b],
+		) => binary(op, a, b, out),
+		(Op::Select, [condition, a, b]) => select(condition, a, b, out),
+		(
+			Op::Abs
+			| Op::Clip { .. }
+			| Op::Decay { .. }
+			| Op::ExcessBits { .. }
+			| Op::Relu
+			| Op::RoundShift { .. }
+			| Op::LeakyRelu { .. },
+			[x],
+		) => unary(op, x, out),
 		(
 			Op::MaxAbsPartials | Op::SumPartials | Op::MaxReduce | Op::SumReduce | Op::RowMaxAbs | Op::Argmax,
 			[x],
 		) => reduction(op, x, out),
-		(Op::Requantise { rounding }, [x, s]) => requantise(*rounding, x, s, out),
+		(Op::Requantise { rounding }, [x, s]) => requantise(*rounding, OPERAND_MAX, x, s, out),
+		(Op::RequantiseWide { rounding }, [x, s]) => requantise(*rounding, WIDE_MAX, x, s, out),
 		(Op::Rescale { unit, limit }, [x, e]) => rescale(*unit, *limit, x, e, out),
-		(Op::ReluGrad, [g, a]) => {
-			shape(
-				word(g) && g.same_layout(out) && (a.rows, a.cols) == (g.rows, g.cols),
-				"an I32 gradient [r, c] and an activation [r, c] give I32 [r, c]",
-				&[g, a, out],
-			)?;
-			Ok(Interval::of(g).hull(Interval::new(0, 0)))
-		}
+		(Op::ReluGrad | Op::LeakyReluGrad { .. }, [g, a]) => gate(op, g, a, out),
 		(Op::SoftmaxGradient | Op::CrossEntropy, [z, labels, e]) => softmax(op, z, labels, e, out),
-		(Op::BiasCorrection, [p1, p2]) => {
+		(Op::BiasCorrection | Op::AdamCorrection, [p1, p2]) => {
 			shape(
 				scalar(p1) && scalar(p2) && scalar(out),
 				"two I32 scalars give an I32 scalar",
@@ -142,7 +159,17 @@ pub fn output_range(op: &Op, inputs: &[&Decl], out: &Decl) -> Result<Interval, R
 			within("a power of beta", p2, 0, 1 << 30)?;
 			Ok(Interval::new(0, 65535))
 		}
-		(Op::L1Adam { .. } | Op::Sgd { .. }, _) => optimiser(op, inputs, out),
+		(Op::L1Adam { .. } | Op::Adam { .. } | Op::Sgd { .. }, _) => optimiser(op, inputs, out),
+		(Op::AdamSquare { floor }, [v, g]) => adam_square(*floor, v, g, out),
+		(Op::RowSum | Op::RowMax | Op::RowSumSquares, [x]) => row_reduction(op, x, out),
+		(Op::RowDivide { shift }, [x, d]) => row_divide(*shift, x, d, out),
+		(Op::GroupProduct { groups }, [a, b]) => group_product(*groups, a, b, out),
+		(Op::Softmax { top }, [z, visible, e]) => attention(*top, z, visible, e, out),
+		(Op::SoftmaxBackward { limit }, [p, g, sum]) => attention_backward(*limit, p, g, sum, out),
+		(Op::RmsNorm | Op::RmsFactor | Op::RmsExponent, [x]) => rms(op, x, out),
+		(Op::RmsNormGradient { bits }, &[g, y, f, e, most]) => rms_gradient(*bits, [g, y, f, e, most], out),
+		(Op::Centre, [x]) => centre(x, out),
+		(Op::Gelu, [x]) => gelu(x, out),
 		_ => Err(Reason::Bound {
 			what: "the number of inputs",
 			got: inputs.len() as i64,
@@ -163,12 +190,6 @@ fn source(op: &Op, out: &Decl) -> Result<Interval, Reason> {
 				arith::random_uniform::<i32>(0, scale, shift),
 				arith::random_uniform::<i32>(u32::MAX, scale, shift),
 			))
-		}
-		Op::BatchIndices { population } => {
-			shape(out.cols == 1, "the output is I32 [batch, 1]", &[out])?;
-			bound("population", population, 1, 1 << 30)?;
-			bound("the batch (rows of the output)", out.rows, 1, population)?;
-			Ok(Interval::new(0, population - 1))
 		}
 		Op::Schedule {
 			peak,
@@ -208,70 +229,7 @@ fn product(a: &Decl, b: &Decl, out: &Decl) -> Result<Interval, Reason> {
 	// Any order of additions stays within this, not only the whole sum.
 	let most = k * a_range.magnitude() * b_range.magnitude();
 	bound("k * max|a| * max|b|", most, 0, i32::MAX)?;
-	let corners = [
-		a_range.lo * b_range.lo,
-		a_range.lo * b_range.hi,
-		a_range.hi * b_range.lo,
-		a_range.hi * b_range.hi,
-	];
-	let lo = corners.iter().min().copied().unwrap_or_default();
-	let hi = corners.iter().max().copied().unwrap_or_default();
-	Ok(Interval::new(k * lo, k * hi))
-}
-
-fn binary(op: &Op, a: &Decl, b: &Decl, out: &Decl) -> Result<Interval, Reason> {
-	shape(
-		word(a) && a.same_layout(b) && a.same_layout(out),
-		"both inputs and the output are I32 of the same size",
-		&[a, b, out],
-	)?;
-	let (x, y) = (Interval::of(a), Interval::of(b));
-	match *op {
-		Op::Add => x.plus(y).word("the sum"),
-		Op::Sub => x.minus(y).word("the difference"),
-		Op::Ema { shift } => {
-			bound("shift", shift, 1, 30)?;
-			y.minus(x).word("value - average")?;
-			// a + rsh(v - a, s) with s >= 1 lies between a and v.
-			Ok(x.hull(y))
-		}
-		_ => Ok(Interval::new(0, 1)),
-	}
-}
-
-fn unary(op: &Op, x: &Decl, out: &Decl) -> Result<Interval, Reason> {
-	shape(
-		word(x) && x.same_layout(out),
-		"input and output are I32 of the same size",
-		&[x, out],
-	)?;
-	let range = Interval::of(x);
-	match *op {
-		Op::Abs => {
-			negatable("the input", x)?;
-			let least = if range.lo <= 0 && range.hi >= 0 {
-				0
-			} else {
-				range.lo.abs().min(range.hi.abs())
-			};
-			Ok(Interval::new(least, range.magnitude()))
-		}
-		Op::Clip { lo, hi } => {
-			bound("lo", lo, i32::MIN, hi)?;
-			Ok(range.clamp(lo, hi))
-		}
-		Op::Decay { shift } => {
-			bound("shift", shift, 1, 31)?;
-			bound("the input", x.lo, 0, i32::MAX)?;
-			range.rising(|x| arith::decay(x, shift))
-		}
-		Op::ExcessBits { bits } => {
-			bound("bits", bits, 0, 31)?;
-			bound("the input", x.lo, 0, i32::MAX)?;
-			range.rising(|x| arith::excess_bits(x, bits))
-		}
-		_ => range.rising(|x| x.max(0)),
-	}
+	Ok(a_range.times(b_range).times(Interval::new(k, k)))
 }
 
 fn reduction(op: &Op, x: &Decl, out: &Decl) -> Result<Interval, Reason> {

@@ -2,15 +2,24 @@
 
 //! Bounds of quantisation, loss and optimisers.
 
-use super::{is, negatable, scalar, shape, within, word, Interval, MAX_EXPONENT, MAX_ROW, MAX_WEIGHT};
+use super::{
+	is, negatable, scalar, shape, spread, within, word, Interval, MAX_EXPONENT, MAX_ROW, MAX_WEIGHT,
+};
 use crate::{
+	adam::{least_square, most_square},
 	error::{bound, Reason},
-	op::{Op, Rounding, OPERAND_MAX},
+	op::{Op, Rounding},
 	softmax::cross_entropy_max,
 	tensor::{Element, TensorDecl as Decl},
 };
 
-pub(super) fn requantise(rounding: Rounding, x: &Decl, s: &Decl, out: &Decl) -> Result<Interval, Reason> {
+pub(super) fn requantise(
+	rounding: Rounding,
+	limit: i32,
+	x: &Decl,
+	s: &Decl,
+	out: &Decl,
+) -> Result<Interval, Reason> {
 	shape(
 		word(x) && is(out, Element::I8, x.rows, x.cols) && (scalar(s) || is(s, Element::I32, x.rows, 1)),
 		"I32 [r, c] and an I32 shift [1, 1] or [r, 1] give I8 [r, c]",
@@ -27,15 +36,13 @@ pub(super) fn requantise(rounding: Rounding, x: &Decl, s: &Decl, out: &Decl) -> 
 	// Right shifts move values towards zero or to -1, rounding may move them up by one: no value leaves this hull.
 	let least = if x.lo < 0 { -1 } else { 0 };
 	let most = if x.hi > 0 { 1 } else { 0 };
-	Ok(range
-		.hull(Interval::new(least, most))
-		.clamp(-OPERAND_MAX, OPERAND_MAX))
+	Ok(range.hull(Interval::new(least, most)).clamp(-limit, limit))
 }
 
 pub(super) fn rescale(unit: i32, limit: i32, x: &Decl, e: &Decl, out: &Decl) -> Result<Interval, Reason> {
 	shape(
-		word(x) && x.same_layout(out) && scalar(e),
-		"I32 [r, c] and an I32 scalar give I32 [r, c]",
+		word(x) && x.same_layout(out) && spread(e, out),
+		"I32 [r, c] and an I32 exponent [1, 1], [r, 1], [1, c] or [r, c] give I32 [r, c]",
 		&[x, e, out],
 	)?;
 	bound("limit", limit, 1, 1 << 30)?;
@@ -68,14 +75,16 @@ pub(super) fn softmax(op: &Op, z: &Decl, labels: &Decl, e: &Decl, out: &Decl) ->
 pub(super) fn optimiser(op: &Op, inputs: &[&Decl], out: &Decl) -> Result<Interval, Reason> {
 	let same = |d: &Decl| word(d) && d.same_layout(out);
 	let limit = match (op, inputs) {
-		(&Op::L1Adam { limit, decay }, &[w, m, v, rate, correction]) => {
+		(&Op::L1Adam { limit, decay } | &Op::Adam { limit, decay, .. }, &[w, m, v, rate, correction]) => {
 			shape(
 				[w, m, v].into_iter().all(same) && scalar(rate) && scalar(correction),
 				"w, m, v I32 [r, c] and two I32 scalars give I32 [r, c]",
 				&[w, m, v, rate, correction, out],
 			)?;
 			negatable("m", m)?;
-			within("v", v, 0, i32::MAX)?;
+			if matches!(op, Op::L1Adam { .. }) {
+				within("v", v, 0, i32::MAX)?;
+			}
 			within("the bias correction", correction, 0, 65535)?;
 			bound("decay", decay, 0, 255)?;
 			limit
@@ -107,4 +116,16 @@ pub(super) fn optimiser(op: &Op, inputs: &[&Decl], out: &Decl) -> Result<Interva
 		within("the rate", rate, 0, 65536)?;
 	}
 	Ok(Interval::new(-limit, limit))
+}
+
+/// `AdamSquare`.
+pub(super) fn adam_square(floor: bool, v: &Decl, g: &Decl, out: &Decl) -> Result<Interval, Reason> {
+	shape(
+		word(v) && v.same_layout(g) && v.same_layout(out),
+		"both inputs and the output are I32 of the same size",
+		&[v, g, out],
+	)?;
+	within("the gradient", g, -(1 << 30), 1 << 30)?;
+	// The packed exponent is signed: a small square is a negative word, and zero is zero.
+	Ok(Interval::new(least_square(floor), most_square()))
 }

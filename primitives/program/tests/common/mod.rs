@@ -4,9 +4,12 @@
 
 #![allow(dead_code)]
 
+mod movement;
+mod rows;
+
 use poaiw_program::{
-	random::mix, range::output_range, softmax, Context, Element, Input, Instruction, Op, OpKind, Program,
-	Role, Rounding, Tensor, TensorDecl, TensorId,
+	random::mix, range::output_range, softmax, validate, Context, Element, Input, Instruction, Op, OpKind,
+	Program, Role, Rounding, Tensor, TensorDecl, TensorId,
 };
 
 /// A small generator: what it gives depends on the seed alone.
@@ -78,6 +81,15 @@ pub fn random_tensor(rng: &mut Rng, d: &TensorDecl) -> Tensor {
 
 pub fn words(rows: u32, cols: u32, lo: i32, hi: i32) -> TensorDecl {
 	TensorDecl::new(Element::I32, rows, cols, lo, hi)
+}
+
+/// One number, one for every row, for every column, or for every element.
+pub fn spread(rng: &mut Rng, whole: TensorDecl) -> TensorDecl {
+	TensorDecl {
+		rows: if rng.below(2) == 0 { 1 } else { whole.rows },
+		cols: if rng.below(2) == 0 { 1 } else { whole.cols },
+		..whole
+	}
 }
 
 fn bytes(rows: u32, cols: u32) -> TensorDecl {
@@ -178,8 +190,8 @@ fn shape_of(kind: OpKind, rng: &mut Rng, r: u32, c: u32, k: u32) -> Shape {
 				)
 			}
 		}
-		OpKind::Add => (Op::Add, vec![half, half], I32, r, c),
-		OpKind::Sub => (Op::Sub, vec![half, half], I32, r, c),
+		OpKind::Add => (Op::Add, vec![half, spread(rng, half)], I32, r, c),
+		OpKind::Sub => (Op::Sub, vec![half, spread(rng, half)], I32, r, c),
 		OpKind::Abs => (Op::Abs, vec![wide], I32, r, c),
 		OpKind::Clip => {
 			let a = rng.value(i32::MIN, i32::MAX);
@@ -247,7 +259,7 @@ fn shape_of(kind: OpKind, rng: &mut Rng, r: u32, c: u32, k: u32) -> Shape {
 				unit: rng.between(-60, 30),
 				limit: rng.between(1, 1 << 30),
 			};
-			(op, vec![wide, exponent], I32, r, c)
+			(op, vec![wide, spread(rng, words(r, c, -60, 30))], I32, r, c)
 		}
 		OpKind::Relu => (Op::Relu, vec![words(r, c, i32::MIN, i32::MAX)], I32, r, c),
 		OpKind::ReluGrad => {
@@ -299,6 +311,7 @@ fn shape_of(kind: OpKind, rng: &mut Rng, r: u32, c: u32, k: u32) -> Shape {
 			let few = words(r, c, -1, 1);
 			(Op::Equal, vec![few, few], I32, r, c)
 		}
+		_ => rows::shape_of(kind, rng, r, c, k).unwrap_or_else(|| movement::shape_of(kind, rng, r, c, k)),
 	}
 }
 
@@ -316,6 +329,19 @@ pub fn ranged_bytes(rows: u32, cols: u32, lo: i32, hi: i32) -> TensorDecl {
 
 pub fn scalar(lo: i32, hi: i32) -> TensorDecl {
 	TensorDecl::scalar(lo, hi)
+}
+
+/// Validation refuses a program of this instruction, names it, and says `why`.
+pub fn refused(op: Op, inputs: &[TensorDecl], out: TensorDecl, why: &str) {
+	let text = match validate(&single(op, inputs, out)) {
+		Ok(_) => panic!("{op:?} {inputs:?} is accepted, though {why}"),
+		Err(e) => e.to_string(),
+	};
+	assert!(text.contains(why), "{op:?}: `{text}` does not say `{why}`");
+	assert!(
+		text.contains(&format!("instruction 0 ({})", op.kind().name())),
+		"{text}"
+	);
 }
 
 /// A program of one instruction on data sets 0, 1, 2, …

@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! An encoder with its tensors in place: run here, or written down as an inference task.
+
+use super::{program, Encoder, Linear, Norm, OUTPUT_UNIT};
+use crate::{
+	error::{field, ModelError},
+	inference::{Bucket, Joined},
+};
+use poaiw_program::{
+	interpreter::{run_program, Given},
+	validate, CheckedData, Context, DataDecl, Element, LossUnit, Op, Program, Tensor, TensorDecl,
+	TensorError, Workload,
+};
+
+/// Data sets before the tensors of the model: tokens and lengths.
+const REQUESTS: u16 = 2;
+
+/// A tensor and the declaration of the data set that it is.
+#[derive(Clone, Debug)]
+struct Set {
+	decl: TensorDecl,
+	tensor: Tensor,
+}
+
+/// An encoder whose tensors are in place.
+#[derive(Clone, Debug)]
+pub struct Prepared {
+	encoder: Encoder,
+	weights: Vec<Set>,
+}
+
+/// An inference task: what is computed, and on what.
+#[derive(Clone, Debug)]
+pub struct Inference {
+	/// The programs.
+	pub workload: Workload,
+	/// Their data sets, checked.
+	pub data: CheckedData,
+}
+
+/// Collects tensors in the order in which the program takes them.
+struct Sets(Vec<Set>);
+
+impl Sets {
+	/// A data set whose declared range is that of its values.
+	fn push(&mut self, tensor: Tensor) {
+		let bytes = tensor.i8s().into_iter().flatten().map(|x| i32::from(*x));
+		let words = tensor.i32s().into_iter().flatten().copied();
+		let range = |(lo, hi): (i32, i32), x: i32| (lo.min(x), hi.max(x));
+		let (lo, hi) = bytes.chain(words).fold((i32::MAX, i32::MIN), range);
+		let decl = TensorDecl::new(tensor.element(), tensor.rows(), tensor.cols(), lo, hi);
+		self.0.push(Set { decl, tensor });
+	}
+
+	fn words(&mut self, rows: u32, values: &[i32]) -> Result<(), TensorError> {
+		let cols = values.len() as u32 / rows.max(1);
+		self.push(Tensor::from_i32(rows, cols, values.to_vec())?);
+		Ok(())
+	}
+
+	fn linear(&mut self, linear: &Linear) -> Result<(), TensorError> {
+		let rows = linear.exponents.len() as u32;
+		let cols = linear.mantissas.len() as u32 / rows.max(1);
+		self.push(Tensor::from_i8(rows, cols, linear.mantissas.clone())?);
+		self.words(1, &linear.exponents)?;
+		linear.bias.iter().try_for_each(|bias| self.words(1, bias))
+	}
+
+	fn norm(&mut self, norm: &Norm) -> Result<(), TensorError> {
+		self.words(1, &norm.gain)?;
+		self.words(1, &norm.bias)
+	}
+}
+
+fn fault(error: TensorError) -> ModelError {
+	field(
+		"model",
+		"tensors",
+		format!("{error}: use a smaller model or batch"),
+	)
+}
+
+impl Encoder {
+	/// Puts all tensors in place.
+	///
+	/// # Errors
+	/// If a tensor is larger than a commitment may be.
+	pub fn prepare(self) -> Result<Prepared, ModelError> {
+		let weights = self.sets().map_err(fault)?;
+		Ok(Prepared {
+			encoder: self,
+			weights,
+		})
+	}
+
+	fn sets(&self) -> Result<Vec<Set>, TensorError> {
+		let mut all = Sets(Vec::new());
+		all.words(self.vocabulary, &self.words)?;
+		all.words(self.positions, &self.places)?;
+		all.norm(&self.embedding_norm)?;
+		for layer in &self.layers {
+			for linear in [&layer.query, &layer.key, &layer.value, &layer.output] {
+				all.linear(linear)?;
+			}
+			all.norm(&layer.attention_norm)?;
+			all.linear(&layer.up)?;
+			all.linear(&layer.down)?;
+			all.norm(&layer.output_norm)?;
+		}
+		Ok(all.0)
+	}
+}
+
+impl Prepared {
+	/// The encoder.
+	pub fn encoder(&self) -> &Encoder {
+		&self.encoder
+	}
+
+	/// Tokens and lengths of a bucket as data sets.
+	fn requests(&self, bucket: &Bucket) -> Result<[Set; 2], ModelError> {
+		let (vocabulary, positions) = (self.encoder.vocabulary, self.encoder.positions);
+		if bucket.length > positions {
+			let remedy = format!("the model has {positions} positions: give no longer sequences");
+			return Err(field("sequence length", bucket.length, remedy));
+		}
+		let known = |token: &&i32| u32::try_from(**token).is_ok_and(|token| token < vocabulary);
+		if let Some(token) = bucket.tokens.iter().find(|token| !known(token)) {
+			let most = vocabulary.saturating_sub(1);
+			let remedy = format!("the model has tokens 0 to {most}: use its own tokenizer");
+			return Err(field("token", token, remedy));
+		}
+		let set = |values: &[i32], lo, hi: u32| -> Result<Set, ModelError> {
+			let rows = values.len() as u32;
+			let tensor = Tensor::from_i32(rows, 1, values.to_vec()).map_err(fault)?;
+			// The whole range, so that the program does not depend on the request.
+			let decl = TensorDecl::new(Element::I32, rows, 1, lo, hi as i32);
+			Ok(Set { decl, tensor })
+		};
+		Ok([
+			set(&bucket.tokens, 0, vocabulary.saturating_sub(1))?,
+			set(&bucket.lengths, 1, bucket.length)?,
+		])
+	}
+
+	fn write(&self, bucket: &Bucket, requests: &[Set; 2]) -> Result<Program, ModelError> {
+		let decls: Vec<TensorDecl> = requests.iter().chain(&self.weights).map(|set| set.decl).collect();
+		program::write(&self.encoder, bucket, &decls)
+	}
+
+	/// The inference of all sequences of a bucket as a task: one evaluation for each batch.
+	///
+	/// # Errors
+	/// If a token is not in the vocabulary, a sequence is too long, or a program breaks a bound.
+	pub fn inference(&self, bucket: &Bucket) -> Result<Inference, ModelError> {
+		let requests = self.requests(bucket)?;
+		let evaluate = Some(self.write(bucket, &requests)?);
+		let mut data = Vec::with_capacity(self.weights.len() + requests.len());
+		for set in requests.iter().chain(&self.weights) {
+			data.push(DataDecl {
+				tensor: set.decl,
+				root: set.tensor.root().map_err(fault)?,
+			});
+		}
+		let workload = Workload {
+			init: Program::default(),
+			step: Program::default(),
+			evaluate,
+			data,
+			steps: 0,
+			steps_per_segment: 1,
+			evaluations: bucket.batches(),
+			loss: LossUnit::NONE,
+			metric_total: 0,
+		};
+		workload.validate()?;
+		let all = requests.iter().chain(&self.weights);
+		let sets = all.map(|set| set.tensor.clone()).collect();
+		let data = CheckedData::new(&workload, sets).map_err(|e| {
+			let remedy = format!("{e}: report this as a fault of the compiler");
+			field("model", "data sets", remedy)
+		})?;
+		Ok(Inference { workload, data })
+	}
+
+	/// Runs joined requests here; gives the output row of every sequence of every request.
+	///
+	/// # Errors
+	/// As [`Prepared::inference`].
+	pub fn run(&self, joined: &Joined) -> Result<Vec<Vec<Vec<i32>>>, ModelError> {
+		self.run_observed(joined, |_| ())
+	}
+
+	/// [`Prepared::run`], telling of every operation before it runs: to see where the time goes.
+	///
+	/// # Errors
+	/// As [`Prepared::inference`].
+	pub fn run_observed(
+		&self,
+		joined: &Joined,
+		mut before: impl FnMut(&Op),
+	) -> Result<Vec<Vec<Vec<i32>>>, ModelError> {
+		let mut batches: Vec<Vec<Tensor>> = Vec::with_capacity(joined.buckets.len());
+		for bucket in &joined.buckets {
+			batches.push(self.run_bucket(bucket, &mut before)?);
+		}
+		let row = |place: &crate::inference::Place| -> Option<Vec<i32>> {
+			let output = batches.get(place.bucket)?.get(place.batch as usize)?;
+			let rows = output.i32s()?.chunks_exact(output.cols() as usize);
+			rows.skip(place.row as usize).next().map(<[i32]>::to_vec)
+		};
+		joined
+			.places
+			.iter()
+			.map(|places| places.iter().map(row).collect::<Option<Vec<_>>>())
+			.collect::<Option<Vec<_>>>()
+			.ok_or_else(|| {
+				field(
+					"places",
+					"outside of the batches",
+					"join the requests anew".into(),
+				)
+			})
+	}
+
+	/// The output of every batch of a bucket.
+	fn run_bucket(&self, bucket: &Bucket, before: &mut impl FnMut(&Op)) -> Result<Vec<Tensor>, ModelError> {
+		let requests = self.requests(bucket)?;
+		let program = self.write(bucket, &requests)?;
+		let info = validate(&program)?;
+		let mut outputs = Vec::with_capacity(bucket.batches() as usize);
+		for step in 0..bucket.batches() {
+			let context = Context {
+				seed: [0; 32],
+				step,
+				instruction: 0,
+			};
+			let of_requests = (0..).zip(&requests);
+			let of_model = (REQUESTS..).zip(&self.weights);
+			let given = of_requests
+				.chain(of_model)
+				.map(|(n, set)| Given::Data(n, &set.tensor))
+				.collect();
+			let observe = |n: u32, _: &[&Tensor]| {
+				if let Some(instruction) = program.instructions.get(n as usize) {
+					before(&instruction.op);
+				}
+			};
+			let done = run_program(&program, &info, context, given, observe).map_err(|e| {
+				let remedy = format!("{e}: report this as a fault of the compiler");
+				field("model", "program", remedy)
+			})?;
+			outputs.extend(done.outputs);
+		}
+		Ok(outputs)
+	}
+}
+
+/// An output row as floats of length 1.
+pub fn embedding(row: &[i32]) -> Vec<f32> {
+	let scale = 2f64.powi(OUTPUT_UNIT) / (row.len() as f64).sqrt();
+	row.iter().map(|x| (f64::from(*x) * scale) as f32).collect()
+}

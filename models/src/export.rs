@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! Trained models as safetensors in float32, for use outside of this network.
+
+use crate::{
+	architecture::{Architecture, Model},
+	card::Card,
+	error::{field, ModelError},
+	optimiser::{scalar_state, WEIGHT_UNIT},
+	parameters::Parameters,
+	sample::{read_index, LanguageModel},
+	transformer::matrices,
+};
+use poaiw_program::Tensor;
+use safetensors::{serialize, tensor::TensorView, Dtype};
+use std::{collections::HashMap, path::Path};
+
+/// Key of the architecture, as JSON, in the metadata of an exported classifier.
+pub const ARCHITECTURE: &str = "poaiw.architecture";
+/// Key of the model card, as JSON, in the metadata of an exported language model: architecture and vocabulary.
+pub const CARD: &str = "poaiw.card";
+
+/// The weights of a downloaded result as a safetensors file: `value = integer · 2^-24`, rounded to float32.
+///
+/// A language model carries its own description; for other models the architecture of the task is needed, and matrices
+/// are named `layer.0.weight`, `layer.1.weight`, ….
+///
+/// # Errors
+/// If a file is missing or altered, or the tensors are not those of the architecture.
+pub fn from_folder(folder: &Path, architecture: Option<&Architecture>) -> Result<Vec<u8>, ModelError> {
+	let index = read_index(folder)?;
+	let read = |entries: &[crate::sample::Entry]| -> Result<Vec<Tensor>, ModelError> {
+		entries.iter().map(|entry| entry.read(folder)).collect()
+	};
+	let state = read(&index.state)?;
+	for output in read(&index.outputs)?.iter().rev() {
+		if let Some(card) = Card::from_tensor(output)? {
+			return language_model(card, state);
+		}
+	}
+	match architecture {
+		Some(architecture) => classifier(architecture, &state),
+		None => {
+			let remedy = "name the task's manifest: only language models carry their own description";
+			Err(field("architecture", "missing", remedy.into()))
+		}
+	}
+}
+
+/// [`from_folder`] for a language model: its matrices have their own names.
+///
+/// # Errors
+/// If the state is not that of the card's model.
+pub fn language_model(card: Card, state: Vec<Tensor>) -> Result<Vec<u8>, ModelError> {
+	let fault = |e: serde_json::Error| field("model card", "not JSON", e.to_string());
+	let metadata = (CARD, serde_json::to_string(&card).map_err(fault)?);
+	let vocabulary = card.vocabulary()?.size();
+	let names = match &card.architecture.model {
+		Model::Transformer(model) => matrices(model, vocabulary).into_iter().map(|m| m.name).collect(),
+		_ => Vec::new(),
+	};
+	let per_matrix = per_matrix(&card.architecture);
+	// Checks number and sizes of the tensors.
+	LanguageModel::new(card, state.clone())?;
+	write(names, state.chunks(per_matrix), metadata)
+}
+
+/// [`from_folder`] for a classifier.
+///
+/// # Errors
+/// If the state has no whole number of matrices.
+pub fn classifier(architecture: &Architecture, state: &[Tensor]) -> Result<Vec<u8>, ModelError> {
+	let per_matrix = per_matrix(architecture);
+	let scalars = scalar_state(&architecture.optimiser).len();
+	let count = state.len().saturating_sub(scalars);
+	if count == 0 || !count.is_multiple_of(per_matrix) {
+		let remedy = format!(
+			"{per_matrix} for every matrix and {scalars} scalars were expected: give the manifest of this very task"
+		);
+		return Err(field("state", format!("{} tensors", state.len()), remedy));
+	}
+	let fault = |e: serde_json::Error| field("architecture", "not JSON", e.to_string());
+	let metadata = (ARCHITECTURE, serde_json::to_string(architecture).map_err(fault)?);
+	let names = (0..count / per_matrix).map(|n| format!("layer.{n}.weight"));
+	write(names.collect(), state.chunks(per_matrix), metadata)
+}
+
+fn per_matrix(architecture: &Architecture) -> usize {
+	let parameters = Parameters {
+		matrices: &[],
+		optimiser: &architecture.optimiser,
+	};
+	parameters.tensors_per_matrix()
+}
+
+/// The first tensor of every chunk under its name.
+fn write<'a>(
+	names: Vec<String>,
+	chunks: impl Iterator<Item = &'a [Tensor]>,
+	(key, metadata): (&str, String),
+) -> Result<Vec<u8>, ModelError> {
+	let unit = f64::from(WEIGHT_UNIT).exp2();
+	let mut all = Vec::with_capacity(names.len());
+	for (name, chunk) in names.into_iter().zip(chunks) {
+		let Some((tensor, words)) = chunk.first().and_then(|t| Some((t, t.i32s()?))) else {
+			let remedy = "weights are 32-bit integers: give the manifest of this very task";
+			return Err(field("state", format!("no words in `{name}`"), remedy.into()));
+		};
+		let values = words.iter().map(|x| (f64::from(*x) * unit) as f32);
+		let bytes: Vec<u8> = values.flat_map(f32::to_le_bytes).collect();
+		all.push((name, [tensor.rows() as usize, tensor.cols() as usize], bytes));
+	}
+	let fault = |e: safetensors::SafeTensorError| field("state", "not writable", e.to_string());
+	let views = all
+		.iter()
+		.map(|(name, shape, bytes)| {
+			let view = TensorView::new(Dtype::F32, shape.to_vec(), bytes)?;
+			Ok((name.as_str(), view))
+		})
+		.collect::<Result<Vec<_>, _>>()
+		.map_err(fault)?;
+	// One entry only: a map has no order, and equal models give equal files.
+	let header = HashMap::from([(key.to_string(), metadata)]);
+	serialize(views, Some(header)).map_err(fault)
+}
