@@ -38,7 +38,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 		);
 		last = Some(update.report);
 	}
-	let result = results::download(watch.client(), &store, last.ok_or("no update")?).await?;
+	let result = results::download(&store, last.ok_or("no update")?).await?;
 	let folder = Path::new("digits-result");
 	receipt::prepare_folder(folder)?;
 	receipt::write(

@@ -17,7 +17,7 @@ use crate::{
 use codec::{Compact, Decode};
 use poaiw_primitives::{
 	economics::Supply,
-	task::{Quote, TaskReport, TaskSpec, TaskState},
+	task::{Quote, TaskReport, TaskSpec},
 	AccountId, Address, Balance, BlockNumber, Hash32, TaskId, U256,
 };
 use poaiw_work::profile::WorkProfile;
@@ -188,6 +188,16 @@ impl Client {
 		Balance::decode(&mut &bytes[..]).map_err(|error| answer("Balances.ExistentialDeposit", error))
 	}
 
+	/// Most product MACs that a segment may have on this network.
+	///
+	/// # Errors
+	/// If the runtime has no such constant.
+	pub async fn max_segment_macs(&self) -> Result<u64> {
+		let metadata = self.node.metadata(self.info.spec_version).await?;
+		let bytes = metadata.constant(MARKET, "MaxSegmentMacs")?;
+		u64::decode(&mut &bytes[..]).map_err(|error| answer("TaskMarket.MaxSegmentMacs", error))
+	}
+
 	/// Encodes and signs the transaction that posts a task, without sending it.
 	///
 	/// # Errors
@@ -230,30 +240,6 @@ impl Client {
 	pub async fn task(&self, id: TaskId) -> Result<TaskReport> {
 		let found: Option<TaskReport> = self.node.api("MarketApi_task_report", &id, None).await?;
 		found.ok_or(Error::NoTask { id })
-	}
-
-	/// Seed of the lease whose result a settled task was accepted for, out of the state in which it was not settled yet;
-	/// `None` if the node has dropped that state (an archive node has it).
-	///
-	/// # Errors
-	/// If the connection broke.
-	pub async fn accepted_seed(&self, report: &TaskReport) -> Result<Option<Hash32>> {
-		let TaskState::Settled { at, .. } = &report.state else {
-			return Ok(None);
-		};
-		let Some(hash) = self.node.block_hash(at.saturating_sub(1)).await? else {
-			return Ok(None);
-		};
-		let before: Result<Option<TaskReport>> = self
-			.node
-			.api("MarketApi_task_report", &report.id, Some(hash))
-			.await;
-		match before {
-			Ok(before) => Ok(before.and_then(|x| view::lease_of(&x.state).and_then(|lease| lease.seed))),
-			Err(error) if error.is_transport() => Err(error),
-			// The state of that block is pruned.
-			Err(_) => Ok(None),
-		}
 	}
 
 	/// The last `limit` tasks (at most 100), newest first.

@@ -87,7 +87,7 @@ pub enum Error {
 		head: BlockNumber,
 	},
 	/// There is no such task.
-	#[error("task {id} does not exist on this network (or was posted in a block that was replaced)\n  next: `poaiw task list` shows the last tasks")]
+	#[error("task {id} does not exist on this network (or was posted in a block that was replaced, or ended so long ago that the chain forgot it)\n  next: `poaiw task list` shows the last tasks")]
 	NoTask {
 		/// Number asked for.
 		id: TaskId,

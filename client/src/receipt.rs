@@ -25,7 +25,7 @@ pub struct Receipt {
 	/// Account that did the work.
 	pub worker: String,
 	/// Seed that the chain drew for the run.
-	pub seed: Option<String>,
+	pub seed: String,
 	/// Tip and base fee together.
 	pub price_paid: Option<String>,
 	/// How the verifiers voted.
@@ -56,7 +56,7 @@ pub fn receipt(result: &Verified, genesis: Hash, prefix: u16) -> Receipt {
 	Receipt {
 		genesis: format!("{genesis:?}"),
 		worker: crate::signer::address(&result.worker, prefix),
-		seed: result.seed.map(|seed| hex32(&seed)),
+		seed: hex32(&result.seed),
 		price_paid,
 		votes: task.verification.as_ref().map(|x| x.tally()).unwrap_or_default(),
 		checks: result.checks.clone(),

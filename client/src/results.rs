@@ -7,7 +7,7 @@
 //! curve and metric against the trace, and the initial state as that of the seed that the chain drew.
 
 use crate::{
-	client::{hex32, Client},
+	client::hex32,
 	error::{Error, Result},
 	submission::artifact_error,
 	view,
@@ -41,27 +41,18 @@ pub struct Verified {
 	pub state: Vec<Tensor>,
 	/// Outputs of every evaluation.
 	pub outputs: Vec<Vec<Tensor>>,
-	/// Seed of the run; `None` if the node has dropped the state that has it.
-	pub seed: Option<Hash32>,
+	/// Seed of the run.
+	pub seed: Hash32,
 	/// What was checked, in words.
 	pub checks: Vec<&'static str>,
 }
 
-/// Downloads and checks the result of a settled task.
+/// Downloads and checks the result of a settled task, as the chain reports it now.
 ///
 /// # Errors
 /// If the task is not settled, an artifact is missing, or anything is not what the chain accepted.
-pub async fn download(client: &Client, store: &ArtifactStore, report: TaskReport) -> Result<Verified> {
-	let seed = client.accepted_seed(&report).await?;
-	verify(store, report, seed).await
-}
-
-/// [`download`] without a node: checks what the store has against a report.
-///
-/// # Errors
-/// As [`download`].
-pub async fn verify(store: &ArtifactStore, report: TaskReport, seed: Option<Hash32>) -> Result<Verified> {
-	let (worker, attestation) = accepted(&report)?;
+pub async fn download(store: &ArtifactStore, report: TaskReport) -> Result<Verified> {
+	let (worker, seed, attestation) = accepted(&report)?;
 	let workload = store
 		.get_workload(&report.spec.program_root)
 		.await
@@ -85,10 +76,8 @@ pub async fn verify(store: &ArtifactStore, report: TaskReport, seed: Option<Hash
 	if !outputs.is_empty() {
 		checks.push("output = attested root");
 	}
-	if let Some(seed) = seed {
-		check_seed(&workload, &info, &attestation, seed)?;
-		checks.push("initial state = that of the seed drawn on chain");
-	}
+	check_seed(&workload, &info, &attestation, seed)?;
+	checks.push("initial state = that of the seed drawn on chain");
 	Ok(Verified {
 		report,
 		worker,
@@ -103,11 +92,11 @@ pub async fn verify(store: &ArtifactStore, report: TaskReport, seed: Option<Hash
 	})
 }
 
-/// Worker and claim of a settled task.
-fn accepted(report: &TaskReport) -> Result<(AccountId, Attestation)> {
+/// Worker, seed and claim of a settled task.
+fn accepted(report: &TaskReport) -> Result<(AccountId, Hash32, Attestation)> {
 	let id = report.id;
 	let state = view::state_name(&report.state).to_string();
-	let TaskState::Settled { worker, .. } = &report.state else {
+	let TaskState::Settled { worker, seed, .. } = &report.state else {
 		let (reason, next) = if view::has_ended(&report.state) {
 			(
 				"it has no result",
@@ -132,10 +121,10 @@ fn accepted(report: &TaskReport) -> Result<(AccountId, Attestation)> {
 		.ok_or_else(|| Error::TaskState {
 			id,
 			state,
-			reason: "the chain keeps no attestation of it any more".into(),
-			next: "ask an archive node: --node wss://HOST".into(),
+			reason: "the node's report has no attestation of it".into(),
+			next: "use the `poaiw` that belongs to this network's node".into(),
 		})?;
-	Ok((worker.clone(), claim))
+	Ok((worker.clone(), *seed, claim))
 }
 
 fn check_workload(workload: &Workload, report: &TaskReport) -> Result<WorkloadInfo> {

@@ -9,6 +9,7 @@ use poaiw_primitives::{
 	task::{TaskClass, TaskSpec, VerificationLevel},
 	BlockNumber,
 };
+use poaiw_program::WorkloadInfo;
 use std::path::Path;
 
 /// One artifact on its way to the store.
@@ -81,6 +82,32 @@ pub fn spec(task: &Task, head: BlockNumber) -> Result<TaskSpec> {
 			sampled: manifest.verification.sampled,
 			verifiers: manifest.verification.verifiers,
 		},
+	})
+}
+
+/// Whether no segment of the workload has more product MACs than the network's bound. The chain, which does not see
+/// workloads, can only look at the average.
+///
+/// # Errors
+/// [`Error::SpecRefused`] with the larger of a training segment and the evaluation, and the bound.
+pub fn check_segments(info: &WorkloadInfo, most: u64) -> Result<()> {
+	let training = info
+		.macs_per_segment
+		.min(info.product_macs.saturating_sub(info.evaluation_macs));
+	let (what, macs, remedy) = if training >= info.evaluation_macs {
+		("a training segment", training, "use fewer steps per segment")
+	} else {
+		(
+			"the evaluation",
+			info.evaluation_macs,
+			"evaluate on fewer examples",
+		)
+	};
+	if macs <= most {
+		return Ok(());
+	}
+	Err(Error::SpecRefused {
+		reason: format!("{what} has {macs} MACs, more than the {most} that a segment may have: {remedy}"),
 	})
 }
 

@@ -5,7 +5,7 @@
 use crate::{format::amount, signer::address};
 use poaiw_primitives::{
 	task::{Lease, Quote, TaskReport, TaskState, Verdict, VerificationReport},
-	BlockNumber, TaskId,
+	BlockNumber, Hash32, TaskId,
 };
 use serde::Serialize;
 
@@ -46,7 +46,7 @@ pub struct TaskView {
 	pub attempts: u32,
 	/// Worker of the present lease, or who was paid.
 	pub worker: Option<String>,
-	/// Seed of the present lease.
+	/// Seed of the present lease, or of the one whose result was accepted.
 	pub seed: Option<String>,
 	/// Height of the last sign of life.
 	pub heartbeat: Option<BlockNumber>,
@@ -164,6 +164,14 @@ pub fn lease_of(state: &TaskState) -> Option<&Lease> {
 	}
 }
 
+/// Seed of the present lease, or of the one whose result was accepted.
+pub fn seed_of(state: &TaskState) -> Option<Hash32> {
+	match state {
+		TaskState::Settled { seed, .. } => Some(*seed),
+		state => lease_of(state)?.seed,
+	}
+}
+
 /// A report for people and scripts; `prefix` is the network's address prefix.
 pub fn task(report: &TaskReport, prefix: u16) -> TaskView {
 	let lease = lease_of(&report.state);
@@ -173,6 +181,7 @@ pub fn task(report: &TaskReport, prefix: u16) -> TaskView {
 			at,
 			paid,
 			burned,
+			..
 		} => (Some(*at), Some(worker), Some(*paid), Some(*burned)),
 		TaskState::Expired { at } | TaskState::Cancelled { at } => (Some(*at), None, None, None),
 		_ => (None, None, None, None),
@@ -199,7 +208,7 @@ pub fn task(report: &TaskReport, prefix: u16) -> TaskView {
 			.map(|lease| &lease.worker)
 			.or(payee)
 			.map(|worker| address(worker, prefix)),
-		seed: lease.and_then(|lease| lease.seed).map(|seed| hex_of(&seed)),
+		seed: seed_of(&report.state).map(|seed| hex_of(&seed)),
 		heartbeat: lease.map(|lease| lease.heartbeat),
 		verification: report.verification.as_ref().map(|x| verification(x, prefix)),
 		seals: report.seals.clone(),

@@ -111,6 +111,7 @@ impl Bench {
 			spec: submission::spec(&self.task, 10).unwrap(),
 			state: TaskState::Settled {
 				worker: WORKER.into(),
+				seed: SEED,
 				at: 40,
 				paid: 3000,
 				burned: 2000,
@@ -165,7 +166,7 @@ fn flip(path: &Path, at: usize) {
 async fn result_should_be_verified_and_written_with_a_receipt() {
 	let bench = Bench::new();
 	let report = bench.settled().await;
-	let result = results::verify(&bench.store, report, Some(SEED)).await.unwrap();
+	let result = results::download(&bench.store, report).await.unwrap();
 	assert_eq!(result.checks.len(), 7, "{:?}", result.checks);
 	let folder = bench.folder.path().join("out");
 	receipt::prepare_folder(&folder).unwrap();
@@ -234,9 +235,7 @@ async fn tampered_artifacts_should_be_refused() {
 	for (kind, root, at) in artifacts {
 		let path = bench.artifact(kind, &root);
 		flip(&path, at);
-		let error = results::verify(&bench.store, report.clone(), None)
-			.await
-			.unwrap_err();
+		let error = results::download(&bench.store, report.clone()).await.unwrap_err();
 		assert!(matches!(error, Error::Artifact { .. }), "{kind}: {error}");
 		assert_eq!(error.exit_code(), 6);
 		assert!(error.to_string().contains("next:"), "{error}");
@@ -244,9 +243,9 @@ async fn tampered_artifacts_should_be_refused() {
 	}
 	let state = bench.artifact("state", &claim.final_state_root);
 	fs::write(&state, fs::read(&state).unwrap().split_last().unwrap().1).unwrap();
-	assert!(results::verify(&bench.store, report.clone(), None).await.is_err());
+	assert!(results::download(&bench.store, report.clone()).await.is_err());
 	fs::remove_file(&state).unwrap();
-	let error = results::verify(&bench.store, report, None)
+	let error = results::download(&bench.store, report)
 		.await
 		.unwrap_err()
 		.to_string();
@@ -283,7 +282,7 @@ async fn claims_that_do_not_fit_the_trace_should_be_refused() {
 			// The metric may be perfect already.
 			claim(&mut report).metric = Some((15, 16));
 		}
-		match results::verify(&bench.store, report, Some(SEED)).await {
+		match results::download(&bench.store, report).await {
 			Err(Error::Commitment { what: found, .. }) => assert_eq!(found, what),
 			other => panic!("{what}: {other:?}"),
 		}
@@ -292,15 +291,20 @@ async fn claims_that_do_not_fit_the_trace_should_be_refused() {
 	let mut report = good.clone();
 	report.state = TaskState::Settled {
 		worker: [6; 32].into(),
+		seed: SEED,
 		at: 40,
 		paid: 0,
 		burned: 0,
 	};
 	assert!(matches!(
-		results::verify(&bench.store, report, None).await,
+		results::download(&bench.store, report).await,
 		Err(Error::Artifact { .. })
 	));
-	let error = results::verify(&bench.store, good, Some([4; 32]))
+	let mut report = good;
+	if let TaskState::Settled { seed, .. } = &mut report.state {
+		*seed = [4; 32];
+	}
+	let error = results::download(&bench.store, report)
 		.await
 		.unwrap_err()
 		.to_string();
@@ -315,7 +319,7 @@ async fn results_of_unsettled_tasks_should_be_refused_with_the_next_step() {
 	let bench = Bench::new();
 	let mut report = bench.settled().await;
 	report.state = TaskState::Open;
-	let error = results::verify(&bench.store, report.clone(), None)
+	let error = results::download(&bench.store, report.clone())
 		.await
 		.unwrap_err()
 		.to_string();
@@ -324,7 +328,7 @@ async fn results_of_unsettled_tasks_should_be_refused_with_the_next_step() {
 		"{error}"
 	);
 	report.state = TaskState::Expired { at: 50 };
-	let error = results::verify(&bench.store, report, None)
+	let error = results::download(&bench.store, report)
 		.await
 		.unwrap_err()
 		.to_string();
@@ -374,6 +378,26 @@ fn spec_should_carry_what_the_workload_is() {
 		error.contains("terms.deadline_blocks") && error.contains("100"),
 		"{error}"
 	);
+}
+
+#[test]
+fn segments_should_be_refused_beyond_the_bound_of_the_network() {
+	let bench = Bench::new();
+	let info = &bench.task.info;
+	let largest = info.macs_per_segment.max(info.evaluation_macs);
+	submission::check_segments(info, largest).unwrap();
+	let error = submission::check_segments(info, largest - 1)
+		.unwrap_err()
+		.to_string();
+	assert!(
+		error.contains(&largest.to_string()) && error.contains(&(largest - 1).to_string()),
+		"{error}"
+	);
+	let mut evaluation = info.clone();
+	evaluation.evaluation_macs = info.macs_per_segment + 1;
+	evaluation.product_macs += evaluation.evaluation_macs;
+	let error = submission::check_segments(&evaluation, info.macs_per_segment).unwrap_err();
+	assert!(error.to_string().contains("the evaluation"), "{error}");
 }
 
 #[test]

@@ -308,7 +308,7 @@ impl Network {
 }
 
 /// A port that nothing listens on now.
-fn free_port() -> Result<u16> {
+pub fn free_port() -> Result<u16> {
 	Ok(TcpListener::bind("127.0.0.1:0")
 		.context("no free port")?
 		.local_addr()?

@@ -128,7 +128,7 @@ pub async fn doctor(settings: &Settings) -> anyhow::Result<()> {
 	tell("device", check_device(settings));
 	tell("state folder", check_folder(settings));
 	tell("artifact store", check_store(settings).await);
-	let node = NodeClient::new(settings.node.clone());
+	let node = settings.node()?;
 	tell("node", check_node(&node).await);
 	tell("account", check_account(&node, settings).await);
 	if wrong == 0 {
@@ -218,7 +218,7 @@ async fn check_account(node: &NodeClient, settings: &Settings) -> anyhow::Result
 /// If the node does not answer, or the account is not registered.
 pub async fn status(settings: &Settings) -> anyhow::Result<()> {
 	let account = settings.account()?;
-	let node = NodeClient::new(settings.node.clone());
+	let node = settings.node()?;
 	let status = node.status_json(&account).await?;
 	if status.is_null() {
 		bail!("{account} is not registered: register it with a bond and a reporter key");

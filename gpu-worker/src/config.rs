@@ -2,9 +2,10 @@
 
 //! Settings: command line over environment (`POAIW_…`) over file (TOML) over defaults.
 
+use crate::node::NodeClient;
 use anyhow::{bail, Context};
 use clap::{builder::BoolishValueParser, Args, ValueEnum};
-use poaiw_primitives::AccountId;
+use poaiw_primitives::{token::Token, AccountId};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -31,6 +32,9 @@ pub struct RunArgs {
 	/// WebSocket of the node [default: ws://127.0.0.1:9944].
 	#[arg(long, env = "POAIW_NODE")]
 	pub node: Option<String>,
+	/// File with the token of a node on another machine (its --worker-token-file) [default: none].
+	#[arg(long, env = "POAIW_TOKEN_FILE")]
+	pub token_file: Option<PathBuf>,
 	/// Account to work for (SS58 or 0x hex). Its reporter key must be in the node's keystore.
 	#[arg(long, env = "POAIW_ACCOUNT")]
 	pub account: Option<String>,
@@ -61,6 +65,9 @@ pub struct RunArgs {
 	/// Execute tasks only; draw no tickets.
 	#[arg(long, env = "POAIW_NO_MINING", value_parser = BoolishValueParser::new())]
 	pub no_mining: bool,
+	/// Share of the time in which `--executor cpu` mines while it has no task, in percent [default: 100].
+	#[arg(long, env = "POAIW_CPU_DUTY", value_name = "PERCENT")]
+	pub cpu_duty: Option<u8>,
 	/// Seconds between checkpoints inside of a segment [default: 20].
 	#[arg(long, env = "POAIW_CHECKPOINT_EVERY_S")]
 	pub checkpoint_every_s: Option<u64>,
@@ -80,6 +87,7 @@ pub struct RunArgs {
 #[serde(deny_unknown_fields, default)]
 struct FileSettings {
 	node: Option<String>,
+	token_file: Option<PathBuf>,
 	account: Option<String>,
 	payout: Option<String>,
 	executor: Option<Executor>,
@@ -90,6 +98,7 @@ struct FileSettings {
 	status_file: Option<PathBuf>,
 	verify: Option<bool>,
 	mining: Option<bool>,
+	cpu_duty: Option<u8>,
 	checkpoint_every_s: Option<u64>,
 	max_memory_mib: Option<u64>,
 	dashboard: Option<bool>,
@@ -100,6 +109,9 @@ struct FileSettings {
 pub struct Settings {
 	/// WebSocket of the node.
 	pub node: String,
+	/// File with the token that the node asks for.
+	#[serde(skip_serializing_if = "Option::is_none")]
+	pub token_file: Option<PathBuf>,
 	/// Account, as given.
 	#[serde(skip_serializing_if = "Option::is_none")]
 	pub account: Option<String>,
@@ -124,6 +136,8 @@ pub struct Settings {
 	pub verify: bool,
 	/// Whether tickets are drawn.
 	pub mining: bool,
+	/// Share of the time in which the CPU mines while it has no task, in percent.
+	pub cpu_duty: u8,
 	/// Seconds between checkpoints inside of a segment.
 	pub checkpoint_every_s: u64,
 	/// Most memory that a task may need, in MiB.
@@ -150,6 +164,7 @@ impl Settings {
 				.node
 				.or(file.node)
 				.unwrap_or_else(|| "ws://127.0.0.1:9944".into()),
+			token_file: args.token_file.or(file.token_file),
 			account: args.account.or(file.account),
 			payout: args.payout.or(file.payout),
 			executor: args.executor.or(file.executor).unwrap_or_default(),
@@ -166,6 +181,7 @@ impl Settings {
 			status_file: args.status_file.or(file.status_file),
 			verify: args.verify || file.verify.unwrap_or(false),
 			mining: !args.no_mining && file.mining.unwrap_or(true),
+			cpu_duty: args.cpu_duty.or(file.cpu_duty).unwrap_or(100),
 			checkpoint_every_s: args.checkpoint_every_s.or(file.checkpoint_every_s).unwrap_or(20),
 			max_memory_mib: args
 				.max_memory_mib
@@ -184,6 +200,12 @@ impl Settings {
 				self.node
 			);
 		}
+		if !(1..=100).contains(&self.cpu_duty) {
+			bail!(
+				"cpu_duty = {}: give a share of the time from 1 to 100 percent",
+				self.cpu_duty
+			);
+		}
 		if self.checkpoint_every_s == 0 {
 			bail!("checkpoint_every_s = 0: give at least 1 second");
 		}
@@ -191,6 +213,22 @@ impl Settings {
 			account(text)?;
 		}
 		Ok(())
+	}
+
+	/// The node, with the token that it asks for if one was given.
+	///
+	/// # Errors
+	/// If the token file can't be used.
+	pub fn node(&self) -> anyhow::Result<NodeClient> {
+		let token = self.token_file.as_deref().map(Token::read).transpose();
+		let token = token.map_err(anyhow::Error::msg)?;
+		if token.is_some() && !is_private(&self.node) {
+			tracing::warn!(
+				node = %self.node,
+				"the token is sent unencrypted: use wss:// through a TLS proxy, or a tunnel, over networks you don't trust"
+			);
+		}
+		Ok(NodeClient::with_token(self.node.clone(), token))
 	}
 
 	/// The account to work for.
@@ -212,6 +250,17 @@ impl Settings {
 	pub fn payout(&self) -> anyhow::Result<Option<AccountId>> {
 		self.payout.as_deref().map(account).transpose()
 	}
+}
+
+/// Whether what is sent to this URL is encrypted or stays on this machine.
+fn is_private(url: &str) -> bool {
+	let local = [
+		"ws://127.0.0.1",
+		"ws://localhost:",
+		"ws://localhost/",
+		"ws://[::1]",
+	];
+	url.starts_with("wss://") || local.iter().any(|start| url.starts_with(start))
 }
 
 fn account(text: &str) -> anyhow::Result<AccountId> {
@@ -283,6 +332,8 @@ mod tests {
 		assert!(refused("node = \"http://a\"").contains("WebSocket"));
 		assert!(refused("account = \"nobody\"").contains("SS58"));
 		assert!(refused("checkpoint_every_s = 0").contains("at least 1"));
+		assert!(refused("cpu_duty = 0").contains("1 to 100"));
+		assert!(refused("cpu_duty = 101").contains("1 to 100"));
 		assert!(refused("executor = \"fpga\"").contains("fpga"));
 		let missing = RunArgs {
 			config: Some("/nonexistent/worker.toml".into()),
@@ -295,5 +346,53 @@ mod tests {
 			.account()
 			.unwrap_err();
 		assert!(error.to_string().contains("--account"));
+	}
+	#[test]
+	fn token_file_should_be_refused_when_it_is_missing_short_or_open_to_others() {
+		let folder = tempfile::tempdir().unwrap();
+		let path = folder.path().join("token");
+		let node = |settings: &Settings| settings.node().map(drop).map_err(|error| error.to_string());
+		let settings = with_file(
+			&format!("token_file = {path:?}"),
+			RunArgs {
+				node: Some("wss://far.example:9955".into()),
+				..RunArgs::default()
+			},
+		)
+		.unwrap();
+		assert!(node(&settings).unwrap_err().contains("openssl rand"));
+		std::fs::write(&path, "short\n").unwrap();
+		let set_mode = |mode: u32| {
+			#[cfg(unix)]
+			std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
+			#[cfg(not(unix))]
+			let _ = mode;
+		};
+		set_mode(0o600);
+		assert!(node(&settings).unwrap_err().contains("at least 32"));
+		std::fs::write(&path, "0123456789abcdef0123456789abcdef\n").unwrap();
+		assert_eq!(node(&settings), Ok(()));
+		set_mode(0o640);
+		#[cfg(unix)]
+		assert!(node(&settings).unwrap_err().contains("chmod 600"));
+	}
+
+	#[test]
+	fn only_encrypted_and_local_connections_should_count_as_private() {
+		for url in [
+			"wss://far.example",
+			"ws://127.0.0.1:9955",
+			"ws://localhost:1",
+			"ws://[::1]:1",
+		] {
+			assert!(is_private(url), "{url}");
+		}
+		for url in [
+			"ws://far.example",
+			"ws://10.0.0.2:9955",
+			"ws://localhost.example:1",
+		] {
+			assert!(!is_private(url), "{url}");
+		}
 	}
 }

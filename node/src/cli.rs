@@ -8,7 +8,7 @@ use polkadot_sdk::*;
 use sc_cli::RunCmd;
 use sp_core::crypto::Ss58Codec;
 use sp_keyring::Sr25519Keyring;
-use std::str::FromStr;
+use std::{net::SocketAddr, path::PathBuf, str::FromStr};
 
 /// Command line of the node.
 #[derive(Debug, Parser)]
@@ -24,6 +24,10 @@ pub struct Cli {
 	/// Options of mining.
 	#[clap(flatten)]
 	pub mining: MiningParams,
+
+	/// Options of remote workers.
+	#[clap(flatten)]
+	pub workers: WorkerParams,
 }
 
 /// Options of mining.
@@ -45,6 +49,18 @@ pub struct MiningParams {
 	/// Share of the time in which these threads work, in percent.
 	#[arg(long, value_name = "PERCENT", default_value_t = 100, value_parser = clap::value_parser!(u8).range(1..=100))]
 	pub mine_duty: u8,
+}
+
+/// Options of remote workers. Without them, workers are served on this machine only, by the RPC port.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct WorkerParams {
+	/// Address and port on which workers of other machines are served, if they know the token.
+	#[arg(long, value_name = "ADDR", requires = "worker_token_file")]
+	pub worker_rpc_listen: Option<SocketAddr>,
+
+	/// File with the secret that remote workers must send: at least 32 characters, readable by its owner only.
+	#[arg(long, value_name = "FILE", requires = "worker_rpc_listen")]
+	pub worker_token_file: Option<PathBuf>,
 }
 
 /// What the node can do besides running.
@@ -142,5 +158,14 @@ mod tests {
 			"2"
 		])
 		.is_ok());
+	}
+	#[test]
+	fn remote_workers_should_need_both_an_address_and_a_token() {
+		let parse = |args: &[&str]| Cli::try_parse_from([&["poaiw-node"], args].concat());
+		assert!(parse(&["--worker-rpc-listen", "0.0.0.0:9955"]).is_err());
+		assert!(parse(&["--worker-token-file", "token"]).is_err());
+		assert!(parse(&["--worker-rpc-listen", "9955", "--worker-token-file", "token"]).is_err());
+		let both = parse(&["--worker-rpc-listen", "[::]:9955", "--worker-token-file", "token"]).unwrap();
+		assert_eq!(both.workers.worker_rpc_listen.map(|addr| addr.port()), Some(9955));
 	}
 }

@@ -10,7 +10,6 @@ use crate::{
 use poaiw_primitives::Block;
 use polkadot_sdk::*;
 use sc_cli::SubstrateCli;
-use sc_network::config::{NetworkBackendType, SyncMode};
 use sc_service::PartialComponents;
 
 impl SubstrateCli for Cli {
@@ -64,22 +63,12 @@ pub fn run() -> sc_cli::Result<()> {
 
 fn run_node(cli: &Cli) -> sc_cli::Result<()> {
 	let runner = cli.create_runner(&cli.run)?;
-	let mining = cli.mining.clone();
+	let (mining, workers) = (cli.mining.clone(), cli.workers.clone());
 	runner.run_node_until_exit(|config| async move {
-		if !matches!(config.network.sync_mode, SyncMode::Full) {
-			return Err(sc_cli::Error::Input(
-				"total work is added up from the first block on: only --sync full is possible".into(),
-			));
-		}
-		match config.network.network_backend {
-			NetworkBackendType::Libp2p => {
-				service::new_full::<sc_network::NetworkWorker<Block, poaiw_primitives::Hash>>(config, &mining)
-			}
-			NetworkBackendType::Litep2p => {
-				service::new_full::<sc_network::Litep2pNetworkBackend>(config, &mining)
-			}
-		}
-		.map_err(sc_cli::Error::Service)
+		let executor = service::executor(&config);
+		service::start(config, &mining, &workers, executor)
+			.map(|node| node.task_manager)
+			.map_err(sc_cli::Error::Service)
 	})
 }
 

@@ -16,17 +16,13 @@ use jsonrpsee::{
 	server::{middleware::rpc::RpcServiceT, RpcServiceBuilder, Server, ServerHandle},
 	types::Request,
 	ws_client::{WsClient, WsClientBuilder},
-	RpcModule,
 };
 use poaiw_node::rpc::{
-	market::{Market, MarketRpcServer},
 	types::{
 		ProfileJson, QuoteJson, StatsJson, StoredJson, SubmitJson, SupplyJson, TaskJson, TemplateJson,
 		WorkerJson,
 	},
-	work::{Work, WorkRpcServer},
-	worker::{Worker, WorkerRpcServer},
-	REFUSED,
+	worker_methods, REFUSED,
 };
 use poaiw_primitives::{
 	outbox::{lease_key, LeaseWish},
@@ -67,15 +63,7 @@ struct Served {
 
 async fn serve(deny: DenyUnsafe) -> Served {
 	let chain = Chain::new(genesis_time());
-	let storage = chain.backend.offchain_storage().unwrap();
-	let mut module = RpcModule::new(());
-	module.merge(Work::new(chain.keeper.clone()).into_rpc()).unwrap();
-	module
-		.merge(Worker::new(chain.client.clone(), chain.keystore.clone(), storage).into_rpc())
-		.unwrap();
-	module
-		.merge(Market::new(chain.client.clone()).into_rpc())
-		.unwrap();
+	let module = worker_methods(chain.worker_deps()).unwrap();
 	let middleware = RpcServiceBuilder::new().layer_fn(move |service| Trust { service, deny });
 	let server = Server::builder()
 		.set_rpc_middleware(middleware)

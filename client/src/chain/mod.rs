@@ -2,6 +2,7 @@
 
 //! The way to a node: RPC, runtime APIs, metadata, transactions.
 
+mod answers;
 pub mod extrinsic;
 pub mod metadata;
 pub mod node;

@@ -9,6 +9,7 @@ use poaiw_work::{
 	accept,
 	builder::{synthetic_seal, Product},
 	cpu_miner::{attempt_dims, mine_product, Event, Miner, Search, Win},
+	duty::Duty,
 	memory::LightDataset,
 	Dims, Operand, Seal, WorkSource,
 };
@@ -23,6 +24,8 @@ pub struct CpuMiner {
 	task: u64,
 	/// For one header: how many synthetic products were searched.
 	attempt: ([u8; 32], u32),
+	/// Share of the time in which synthetic products are searched.
+	duty: Duty,
 	failed: Option<MineError>,
 }
 
@@ -36,8 +39,15 @@ impl CpuMiner {
 			memory: None,
 			task: 0,
 			attempt: ([0; 32], 0),
+			duty: Duty::new(100),
 			failed: None,
 		}
+	}
+
+	/// Searches synthetic products in so many percent of the time only. Products of tasks are not slowed down.
+	pub fn with_duty(mut self, percent: u8) -> Self {
+		self.duty = Duty::new(percent);
+		self
 	}
 
 	/// Names the task whose products come next.
@@ -132,16 +142,21 @@ impl CpuMiner {
 			items: m.items(),
 		});
 		let miner = Miner::synthetic(search(&template, dataset.as_ref()), &template.author, &dims)?;
-		let won = self.search_all(&miner, &template)?;
+		let won = Self::search_all((&self.stats, &self.slot, &mut self.duty), &miner, &template)?;
 		if let Some(win) = won {
 			self.confirm(&template, synthetic_seal(&dims, win.position, template.rank)?)?;
 			self.slot
 				.wait_for_other(Some(&template.pre_hash), std::time::Duration::from_secs(2));
+			self.duty.begin();
 		}
 		Ok(true)
 	}
 
-	fn search_all(&self, miner: &Miner<'_>, template: &Template) -> Result<Option<Win>, MineError> {
+	fn search_all(
+		(stats, slot, duty): (&Stats, &TemplateSlot, &mut Duty),
+		miner: &Miner<'_>,
+		template: &Template,
+	) -> Result<Option<Win>, MineError> {
 		let mut won = None;
 		let _ = miner.mine(0..miner.dims().tile_rows(), &mut |event| match event {
 			Event::Win(win) => {
@@ -149,8 +164,9 @@ impl CpuMiner {
 				ControlFlow::Break(())
 			}
 			Event::Tickets(count) => {
-				self.stats.product(count * template.rank.work(), count, true);
-				if self.slot.is_current(template) {
+				stats.product(count * template.rank.work(), count, true);
+				duty.pause();
+				if slot.is_current(template) {
 					ControlFlow::Continue(())
 				} else {
 					ControlFlow::Break(())
@@ -172,6 +188,8 @@ fn search<'a>(template: &'a Template, dataset: Option<&'a LightDataset<'a>>) -> 
 
 impl Observer for &mut CpuMiner {
 	fn product(&mut self, site: ProductSite, operands: Operands<'_>) {
+		// What a task computes is no work of a synthetic search.
+		self.duty.begin();
 		if let Err(error) = self.mine(site, operands) {
 			tracing::error!(%error, "mining on the CPU failed");
 			self.failed.get_or_insert(error);

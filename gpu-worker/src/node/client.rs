@@ -1,221 +1,56 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Typed calls over one WebSocket. A broken connection is opened again by the next call, but not more often than the
-//! backoff allows.
+//! Typed calls to a node over one [`Link`].
 
-use super::types::{
-	hex_bytes, AssignmentView, BadField, StatsView, SubmitView, TaskView, TemplateView, WorkerView,
+use super::{
+	link::{Link, NodeError},
+	types::{hex_bytes, AssignmentView, BadField, StatsView, SubmitView, TaskView, TemplateView, WorkerView},
 };
 use codec::{DecodeAll, Encode};
 use jsonrpsee::{
 	core::{
-		client::{ClientT, Error as RpcError, Subscription, SubscriptionClientT},
+		client::{ClientT, Subscription, SubscriptionClientT},
 		params::ArrayParams,
 	},
 	rpc_params,
-	ws_client::{PingConfig, WsClient, WsClientBuilder},
 };
 use poaiw_primitives::{
 	task::{Attestation, TaskReport, Vote},
+	token::Token,
 	worker::VerificationBrief,
 	AccountId, BlockNumber, Hash32, TaskId,
 };
 use poaiw_work::Seal;
 use serde::de::DeserializeOwned;
-use std::{
-	sync::{
-		atomic::{AtomicBool, Ordering::Relaxed},
-		Arc,
-	},
-	time::{Duration, Instant},
-};
-use tokio::sync::Mutex;
-
-/// How long one call may take.
-const PATIENCE: Duration = Duration::from_secs(30);
-/// Longest answer: a task report or a brief with all claims, in hex.
-const MAX_ANSWER: u32 = 64 << 20;
-/// Time between two pings.
-const PING: Duration = Duration::from_secs(15);
-const FIRST_DELAY: Duration = Duration::from_millis(250);
-const LONGEST_DELAY: Duration = Duration::from_secs(15);
-
-/// Why a call failed.
-#[derive(Debug, thiserror::Error)]
-pub enum NodeError {
-	/// There is no connection.
-	#[error("no connection to the node at {url}: {reason}. Is it running, and is its RPC port reachable? It is tried again")]
-	Offline {
-		/// The node.
-		url: String,
-		/// What the transport said.
-		reason: String,
-	},
-	/// The node refused the call.
-	#[error("the node refused {method}: {message} (code {code})")]
-	Refused {
-		/// The method.
-		method: &'static str,
-		/// Code of the JSON-RPC error.
-		code: i32,
-		/// The node's words.
-		message: String,
-	},
-	/// The answer was not understood.
-	#[error("the answer to {method} was not understood: {reason}. Are node and worker of the same release?")]
-	Answer {
-		/// The method.
-		method: &'static str,
-		/// What is wrong with it.
-		reason: String,
-	},
-}
-
-impl NodeError {
-	/// Whether the connection, not the request, is the problem.
-	pub fn is_offline(&self) -> bool {
-		matches!(self, Self::Offline { .. })
-	}
-}
-
-/// Times between attempts to connect: doubling from a quarter of a second to 15 s.
-#[derive(Debug)]
-struct Backoff {
-	delay: Duration,
-	next: Option<Instant>,
-	reason: String,
-}
-
-impl Backoff {
-	fn new() -> Self {
-		Self {
-			delay: FIRST_DELAY,
-			next: None,
-			reason: String::new(),
-		}
-	}
-
-	fn failed(&mut self, now: Instant, reason: String) {
-		self.next = Some(now + self.delay);
-		self.delay = (self.delay * 2).min(LONGEST_DELAY);
-		self.reason = reason;
-	}
-
-	/// How long to wait before the next attempt.
-	fn wait(&self, now: Instant) -> Option<Duration> {
-		self.next
-			.and_then(|next| next.checked_duration_since(now))
-			.filter(|wait| !wait.is_zero())
-	}
-}
-
-struct Link {
-	client: Option<Arc<WsClient>>,
-	backoff: Backoff,
-}
-
-struct Inner {
-	url: String,
-	link: Mutex<Link>,
-	connected: AtomicBool,
-}
+use std::sync::Arc;
 
 /// A node. Clones share the connection.
 #[derive(Clone)]
 pub struct NodeClient {
-	inner: Arc<Inner>,
+	link: Arc<Link>,
 }
 
 impl NodeClient {
-	/// A node by the URL of its WebSocket; nothing is connected yet.
+	/// A node by the URL of its WebSocket, on this machine or open to this one; nothing is connected yet.
 	pub fn new(url: impl Into<String>) -> Self {
+		Self::with_token(url, None)
+	}
+
+	/// A node that may ask for a token.
+	pub fn with_token(url: impl Into<String>, token: Option<Token>) -> Self {
 		Self {
-			inner: Arc::new(Inner {
-				url: url.into(),
-				link: Mutex::new(Link {
-					client: None,
-					backoff: Backoff::new(),
-				}),
-				connected: AtomicBool::new(false),
-			}),
+			link: Arc::new(Link::new(url.into(), token)),
 		}
 	}
 
 	/// URL of the node.
 	pub fn url(&self) -> &str {
-		&self.inner.url
+		self.link.url()
 	}
 
 	/// Whether the last call found a connection.
 	pub fn is_connected(&self) -> bool {
-		self.inner.connected.load(Relaxed)
-	}
-
-	fn offline(&self, reason: String) -> NodeError {
-		self.inner.connected.store(false, Relaxed);
-		NodeError::Offline {
-			url: self.inner.url.clone(),
-			reason,
-		}
-	}
-
-	async fn link(&self) -> Result<Arc<WsClient>, NodeError> {
-		let mut link = self.inner.link.lock().await;
-		if let Some(client) = link.client.as_ref().filter(|client| client.is_connected()) {
-			return Ok(client.clone());
-		}
-		link.client = None;
-		if link.backoff.wait(Instant::now()).is_some() {
-			return Err(self.offline(link.backoff.reason.clone()));
-		}
-		let built = WsClientBuilder::default()
-			.request_timeout(PATIENCE)
-			.connection_timeout(Duration::from_secs(10))
-			.max_response_size(MAX_ANSWER)
-			// Ends the subscription, too, when the node is gone without a word.
-			.enable_ws_ping(PingConfig::new().ping_interval(PING).inactive_limit(3 * PING))
-			.build(&self.inner.url)
-			.await;
-		match built {
-			Ok(client) => {
-				let client = Arc::new(client);
-				link.client = Some(client.clone());
-				link.backoff = Backoff::new();
-				self.inner.connected.store(true, Relaxed);
-				tracing::info!(node = %self.inner.url, "connected");
-				Ok(client)
-			}
-			Err(error) => {
-				let reason = error.to_string();
-				link.backoff.failed(Instant::now(), reason.clone());
-				Err(self.offline(reason))
-			}
-		}
-	}
-
-	async fn failed(&self, method: &'static str, error: RpcError, used: &Arc<WsClient>) -> NodeError {
-		match error {
-			RpcError::Call(object) => NodeError::Refused {
-				method,
-				code: object.code(),
-				message: object.message().into(),
-			},
-			RpcError::ParseError(error) => NodeError::Answer {
-				method,
-				reason: error.to_string(),
-			},
-			other => {
-				let mut link = self.inner.link.lock().await;
-				if link
-					.client
-					.as_ref()
-					.is_some_and(|client| Arc::ptr_eq(client, used))
-				{
-					link.client = None;
-				}
-				self.offline(other.to_string())
-			}
-		}
+		self.link.is_connected()
 	}
 
 	async fn call<T: DeserializeOwned>(
@@ -223,10 +58,10 @@ impl NodeClient {
 		method: &'static str,
 		params: ArrayParams,
 	) -> Result<T, NodeError> {
-		let client = self.link().await?;
+		let client = self.link.get().await?;
 		match client.request(method, params).await {
 			Ok(answer) => Ok(answer),
-			Err(error) => Err(self.failed(method, error, &client).await),
+			Err(error) => Err(self.link.failed(method, error, &client).await),
 		}
 	}
 
@@ -240,10 +75,10 @@ impl NodeClient {
 		payout: &AccountId,
 	) -> Result<Subscription<TemplateView>, NodeError> {
 		let (method, end) = ("work_subscribeTemplate", "work_unsubscribeTemplate");
-		let client = self.link().await?;
+		let client = self.link.get().await?;
 		match client.subscribe(method, rpc_params![author, payout], end).await {
 			Ok(subscription) => Ok(subscription),
-			Err(error) => Err(self.failed(method, error, &client).await),
+			Err(error) => Err(self.link.failed(method, error, &client).await),
 		}
 	}
 
@@ -380,20 +215,6 @@ fn decoded<T: DecodeAll>(method: &'static str, text: &str) -> Result<T, NodeErro
 #[cfg(test)]
 mod tests {
 	use super::*;
-
-	#[test]
-	fn attempts_should_become_rarer_up_to_a_bound() {
-		let (mut backoff, now) = (Backoff::new(), Instant::now());
-		assert_eq!(backoff.wait(now), None);
-		let mut waits = Vec::new();
-		for _ in 0..10 {
-			backoff.failed(now, "refused".into());
-			waits.push(backoff.wait(now).unwrap());
-		}
-		assert_eq!(waits[..3], [250, 500, 1000].map(Duration::from_millis));
-		assert_eq!(waits[9], LONGEST_DELAY);
-		assert_eq!(backoff.wait(now + LONGEST_DELAY), None);
-	}
 
 	#[tokio::test]
 	async fn a_call_should_say_where_it_went_and_why_it_failed_when_nobody_listens() {

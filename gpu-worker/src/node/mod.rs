@@ -5,7 +5,9 @@
 
 pub mod client;
 pub mod feed;
+pub mod link;
 pub mod types;
 
-pub use client::{NodeClient, NodeError};
+pub use client::NodeClient;
+pub use link::NodeError;
 pub use types::{LeaseView, StatsView, SubmitView, TaskView, TemplateView, WorkerView};

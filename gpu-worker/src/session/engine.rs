@@ -72,6 +72,12 @@ impl CpuEngine {
 		let miner = CpuMiner::new(desk.slot.clone(), desk.stats.clone(), desk.sink());
 		Self { desk, miner }
 	}
+
+	/// Mines synthetic products in so many percent of the time only.
+	pub fn with_duty(mut self, percent: u8) -> Self {
+		self.miner = self.miner.with_duty(percent);
+		self
+	}
 }
 
 impl Engine for CpuEngine {

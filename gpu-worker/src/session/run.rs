@@ -32,7 +32,10 @@ pub type EngineFactory = Box<dyn Fn(&MiningDesk) -> anyhow::Result<Box<dyn Engin
 /// Opens what the settings ask for. There is no fallback from one to the other.
 pub fn engine_of(settings: &Settings) -> EngineFactory {
 	match settings.executor {
-		Executor::Cpu => Box::new(|desk| Ok(Box::new(CpuEngine::new(desk.clone())))),
+		Executor::Cpu => {
+			let duty = settings.cpu_duty;
+			Box::new(move |desk| Ok(Box::new(CpuEngine::new(desk.clone()).with_duty(duty))))
+		}
 		Executor::Gpu => {
 			let choice = device_choice(settings);
 			Box::new(move |desk| Ok(Box::new(GpuEngine::open(&choice, desk)?)))
@@ -51,7 +54,7 @@ pub async fn run(settings: Settings, factory: EngineFactory) -> anyhow::Result<(
 	let _lock = lock(&settings.state_dir)?;
 	let stats = Stats::default();
 	let board = Board::new(stats.clone());
-	let node = NodeClient::new(settings.node.clone());
+	let node = settings.node()?;
 	board.update(|status| {
 		status.account = account.to_string();
 		status.node = settings.node.clone();

@@ -2,7 +2,7 @@
 
 //! The accept predicate as `sc-consensus-pow` asks for it.
 
-use super::rules::{Refusal, Rules};
+use super::{header::Refusal, rules::Rules};
 use poaiw_primitives::{api::WorkApi, digest::decode_author, Block, Hash, U256};
 use poaiw_work::Seal;
 use polkadot_sdk::*;

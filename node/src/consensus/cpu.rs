@@ -12,6 +12,7 @@ use poaiw_primitives::{api::WorkApi, digest::Author, Block, U256};
 use poaiw_work::{
 	builder::synthetic_seal,
 	cpu_miner::{Event, Miner, Search, Win},
+	duty::Duty,
 	memory::{Items, LightDataset},
 	Dims, WorkProfile,
 };
@@ -26,13 +27,11 @@ use std::{
 		Arc,
 	},
 	thread,
-	time::{Duration, Instant},
+	time::Duration,
 };
 
 /// Most rows and columns of a product: small enough that a new template is picked up at once.
 const MAX_SIDE: u32 = 512;
-/// Work between two rests.
-const STRETCH: Duration = Duration::from_millis(20);
 /// How long a thread waits for a template before it looks whether it shall end.
 const WAIT: Duration = Duration::from_millis(100);
 
@@ -76,10 +75,7 @@ impl CpuMiner {
 				params,
 				number,
 				stop: miner.stop.clone(),
-				rest: Rest {
-					duty: params.duty.clamp(1, 100),
-					since: Instant::now(),
-				},
+				duty: Duty::new(params.duty),
 			};
 			thread::Builder::new()
 				.name(format!("cpu-miner-{number}"))
@@ -89,37 +85,13 @@ impl CpuMiner {
 	}
 }
 
-/// Keeps a thread to its share of the time.
-struct Rest {
-	duty: u8,
-	since: Instant,
-}
-
-impl Rest {
-	/// Sleeps if a stretch of work is over.
-	fn pause(&mut self) {
-		let worked = self.since.elapsed();
-		if worked < STRETCH {
-			return;
-		}
-		let idle = u32::from(100u8.saturating_sub(self.duty));
-		if let Some(time) = worked
-			.checked_mul(idle)
-			.and_then(|time| time.checked_div(u32::from(self.duty)))
-		{
-			thread::sleep(time.min(Duration::from_secs(10)));
-		}
-		self.since = Instant::now();
-	}
-}
-
 struct Thread<C> {
 	keeper: TemplateKeeper<C>,
 	author: Author,
 	params: CpuParams,
 	number: u32,
 	stop: Arc<AtomicBool>,
-	rest: Rest,
+	duty: Duty,
 }
 
 impl<C> Thread<C>
@@ -133,6 +105,7 @@ where
 		while !self.stop.load(Ordering::Relaxed) {
 			let Some(template) = self.keeper.latest(&self.author) else {
 				thread::sleep(WAIT);
+				self.duty.begin();
 				continue;
 			};
 			if current != Some(template.pre_hash) {
@@ -143,6 +116,7 @@ where
 				// All sizes were tried: another template has other tickets.
 				self.keeper.refresh();
 				thread::sleep(WAIT);
+				self.duty.begin();
 				continue;
 			};
 			attempt = attempt.saturating_add(u32::from(self.params.threads));
@@ -182,7 +156,7 @@ where
 			keeper,
 			author,
 			stop,
-			rest,
+			duty,
 			..
 		} = self;
 		let mut report = |event| match event {
@@ -192,7 +166,7 @@ where
 			}
 			Event::Tickets(count) => {
 				keeper.rules().metrics().cpu_product(count.saturating_mul(work));
-				rest.pause();
+				duty.pause();
 				let same = keeper
 					.latest(author)
 					.is_some_and(|latest| latest.parent == template.parent);

@@ -4,7 +4,8 @@
 
 use super::{
 	algorithm::Algorithm,
-	rules::{unseal, Rules, Unsealed},
+	header::{unseal, Refusal, Unsealed},
+	rules::Rules,
 };
 use futures::lock::Mutex;
 use poaiw_primitives::{api::WorkApi, Block, U256};
@@ -49,7 +50,7 @@ where
 {
 	async fn verify(&self, block: BlockImportParams<Block>) -> Result<BlockImportParams<Block>, String> {
 		let parent = *block.header.parent_hash();
-		let refuse = |refusal: super::rules::Refusal| {
+		let refuse = |refusal: Refusal| {
 			if refusal.is_seals_fault() {
 				self.rules.metrics().seal_rejected(refusal.name());
 			}

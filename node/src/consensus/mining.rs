@@ -9,7 +9,10 @@
 //!
 //! There are no templates while the node catches up, nor without peers (unless authoring alone was asked for).
 
-use super::rules::{Refusal, Rules, WorkParams};
+use super::{
+	header::Refusal,
+	rules::{Rules, WorkParams},
+};
 use parking_lot::Mutex;
 use poaiw_primitives::{
 	api::WorkApi,

@@ -5,18 +5,21 @@
 //! - [`work`]: templates for miners and their seals (`work_*`).
 //! - [`worker`]: the way of a worker's or verifier's reports to the chain (`worker_*`).
 //! - [`market`]: reads of the market and of the supply (`market_*`).
+//! - [`remote`]: the same three for workers on other machines that know a secret.
 //!
 //! SCALE values travel as `0x…` hex, accounts as SS58 strings, amounts and work as decimal strings (they exceed what
-//! JSON numbers hold everywhere), heights and counts as numbers. `work_*` and `worker_*` are unsafe-class: they are
-//! answered to local clients only, unless the node was started with `--rpc-methods unsafe`.
+//! JSON numbers hold everywhere), heights and counts as numbers. `work_*` and `worker_*` are unsafe-class: the SDK's
+//! server answers them to local clients only, unless the node was started with `--rpc-methods unsafe`.
 
 pub mod market;
+pub mod remote;
 pub mod types;
 pub mod work;
 pub mod worker;
 
 use crate::{consensus::mining::TemplateKeeper, service::FullClient};
 use jsonrpsee::{
+	core::BoxError,
 	types::{error::ErrorCode, ErrorObject, ErrorObjectOwned},
 	Extensions, RpcModule,
 };
@@ -49,45 +52,69 @@ pub struct GrandpaDeps<B> {
 	pub executor: SubscriptionTaskExecutor,
 }
 
-/// What [`create_full`] needs.
-pub struct FullDeps<P, B, O> {
+/// What the methods of miners, workers and verifiers need.
+#[derive(Clone)]
+pub struct WorkerDeps<O> {
 	/// Client.
 	pub client: Arc<FullClient>,
-	/// Transactions.
-	pub pool: Arc<P>,
 	/// Templates.
 	pub keeper: TemplateKeeper<FullClient>,
 	/// Keys of this node.
 	pub keystore: KeystorePtr,
 	/// Off-chain storage, into which reports go.
 	pub storage: O,
+}
+
+/// What [`create_full`] needs.
+pub struct FullDeps<P, B, O> {
+	/// Transactions.
+	pub pool: Arc<P>,
+	/// For the methods of workers.
+	pub worker: WorkerDeps<O>,
 	/// GRANDPA.
 	pub grandpa: GrandpaDeps<B>,
+}
+
+/// The methods that miners, workers and verifiers need: `work_*`, `worker_*`, `market_*`.
+///
+/// # Errors
+/// If two methods have the same name.
+pub fn worker_methods<O>(deps: WorkerDeps<O>) -> Result<RpcModule<()>, BoxError>
+where
+	O: sp_core::offchain::OffchainStorage + 'static,
+{
+	let WorkerDeps {
+		client,
+		keeper,
+		keystore,
+		storage,
+	} = deps;
+	let mut module = RpcModule::new(());
+	module.merge(Work::new(keeper).into_rpc())?;
+	module.merge(Worker::new(client.clone(), keystore, storage).into_rpc())?;
+	module.merge(Market::new(client).into_rpc())?;
+	Ok(module)
 }
 
 /// All RPC methods that are not the SDK service's own.
 ///
 /// # Errors
 /// If two methods have the same name.
-pub fn create_full<P, B, O>(
-	deps: FullDeps<P, B, O>,
-) -> Result<RpcModule<()>, Box<dyn std::error::Error + Send + Sync>>
+pub fn create_full<P, B, O>(deps: FullDeps<P, B, O>) -> Result<RpcModule<()>, BoxError>
 where
 	P: TransactionPool<Block = Block> + 'static,
 	B: sc_client_api::Backend<Block> + 'static,
 	O: sp_core::offchain::OffchainStorage + 'static,
 {
 	let FullDeps {
-		client,
 		pool,
-		keeper,
-		keystore,
-		storage,
+		worker,
 		grandpa,
 	} = deps;
-	let mut module = RpcModule::new(());
+	let client = worker.client.clone();
+	let mut module = worker_methods(worker)?;
 	module.merge(System::new(client.clone(), pool).into_rpc())?;
-	module.merge(TransactionPayment::new(client.clone()).into_rpc())?;
+	module.merge(TransactionPayment::new(client).into_rpc())?;
 	let GrandpaDeps {
 		voter_state,
 		authority_set,
@@ -96,9 +123,6 @@ where
 		executor,
 	} = grandpa;
 	module.merge(Grandpa::new(executor, authority_set, voter_state, justifications, proofs).into_rpc())?;
-	module.merge(Work::new(keeper).into_rpc())?;
-	module.merge(Worker::new(client.clone(), keystore, storage).into_rpc())?;
-	module.merge(Market::new(client).into_rpc())?;
 	Ok(module)
 }
 
@@ -111,8 +135,8 @@ pub(crate) fn require_safe(extensions: &Extensions) -> Result<(), ErrorObjectOwn
 		Some(DenyUnsafe::No) => Ok(()),
 		Some(DenyUnsafe::Yes) | None => Err(ErrorObject::owned(
 			ErrorCode::MethodNotFound.code(),
-			"this method is for local clients: connect over loopback, or start the node with --rpc-methods unsafe \
-			 behind a firewall",
+			"this method is for local clients: connect over loopback, or start the node with --worker-rpc-listen and \
+			 --worker-token-file and connect there with the token",
 			None::<()>,
 		)),
 	}

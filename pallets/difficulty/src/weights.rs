@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 //! Weights of calls and hooks: storage accesses are counted by hand, execution times are upper estimates.
-//! `cargo xtask weights` measures them again from `benchmarking.rs`.
+//! `frame-omni-bencher` measures them from `benchmarking.rs` and a runtime with the feature `runtime-benchmarks`.
 
 use crate::*;
 use core::marker::PhantomData;

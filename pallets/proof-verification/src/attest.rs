@@ -149,6 +149,7 @@ impl<T: Config> Pallet<T> {
 		let record = Record {
 			attestation: attestation.clone(),
 			worker,
+			requester: task.requester,
 			attested_at: now,
 			exposure,
 			sample,

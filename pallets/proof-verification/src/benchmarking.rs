@@ -1,110 +1,59 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Benchmarks of calls and hooks. Records are put into the state directly: market and registry are known only by their
-//! traits, so `attest` and the two admissions are measured where the whole runtime is.
+//! Benchmarks of calls, admissions and hooks, each at its dearest: the largest sample, as many verifiers as there can be,
+//! full lists. Tasks and accounts are those of the real market and registry.
 
 use crate::{
-	types::{Answer, Check, Due, Record, Stage, Voter},
+	rounds::ESCALATION,
+	types::{Answer, Check, Claims, Due, Outcome, Record, Stage, Voter},
 	*,
 };
+use codec::Decode;
 use poaiw_primitives::{
+	app::{ReporterId, ReporterSignature},
 	inherent::SealSummary,
 	outbox::{Report, SignedReport},
-	task::{Attestation, Verdict, Vote},
+	task::{Attestation, Lease, TaskClass, TaskSpec, TaskState, Verdict, VerificationLevel, Vote},
 	traits::OnParentSeal,
-	AccountId, BlockNumber, TaskId,
+	worker::{Roles, SealClaim},
+	AccountId, BlockNumber, TaskId, GMAC, UNIT,
 };
 use poaiw_work::source::WorkSource;
 use polkadot_sdk::{
 	frame_benchmarking::{account, v2::*},
-	frame_support::traits::Get,
+	frame_support::{
+		pallet_prelude::TransactionSource,
+		traits::{fungible::Mutate, Authorize, Get},
+	},
 	frame_system::RawOrigin,
+	sp_application_crypto::RuntimeAppPublic,
 	sp_core::sr25519,
-	sp_runtime::{BoundedVec, SaturatedConversion},
+	sp_io::hashing::blake2_256,
+	sp_runtime::{traits::TrailingZeroInput, BoundedVec, SaturatedConversion},
 };
 
-const TASK: TaskId = 7;
+mod world;
+use world::*;
 
-fn record(stage: Stage, segments: u32, sampled: &[u32]) -> Record {
-	let attestation = Attestation {
-		task: TASK,
-		attempt: 1,
-		trace_root: [3; 32],
-		segments,
-		macs: 1,
-		initial_state_root: [4; 32],
-		final_state_root: [5; 32],
-		output_root: [6; 32],
-		losses: Default::default(),
-		metric: None,
-	};
-	Record {
-		attestation,
-		worker: account("worker", 0, 0),
-		attested_at: 0,
-		exposure: 0,
-		sample: segments,
-		verifiers: 1,
-		stage,
-		segments: BoundedVec::truncate_from(sampled.to_vec()),
-	}
-}
-
-#[benchmarks]
+#[benchmarks(where T: pallet_task_market::Config + pallet_worker_registry::Config)]
 mod benchmarks {
 	use super::*;
 
-	/// A draw of the largest sample from among the registered verifiers.
+	/// In the place of an earlier attestation with the largest sample, into the last place of the pending ones.
 	#[benchmark]
-	fn on_initialize() -> Result<(), BenchmarkError> {
-		let from: BlockNumber = 1;
-		for height in from..from.saturating_add(BEACON_SEALS) {
-			Tickets::<T>::insert(height, [height as u8; 32]);
-		}
-		Records::<T>::insert(TASK, record(Stage::Beacon { from }, T::MaxSampled::get(), &[]));
-		Pending::<T>::try_append(Due { task: TASK, at: 0 }).map_err(|_| "too many pending")?;
-		frame_system::Pallet::<T>::set_block_number(100u32.saturated_into());
-
-		#[block]
-		{
-			Pallet::<T>::process_due(100, 1);
-		}
-
-		let drawn = Records::<T>::get(TASK).map_or(0, |record| record.segments.len());
-		assert_eq!(drawn, T::MaxSampled::get() as usize);
-		Ok(())
-	}
-
-	/// A vote that decides its segment, in a full sample.
-	#[benchmark]
-	fn vote() {
-		let verifier: AccountId = account("verifier", 0, 0);
-		let sampled: alloc::vec::Vec<u32> = (0..T::MaxSampled::get()).collect();
-		Records::<T>::insert(TASK, record(Stage::Voting, T::MaxSampled::get(), &sampled));
-		for segment in sampled {
-			let voter = Voter {
-				who: verifier.clone(),
-				answer: Answer::Due,
-			};
-			let check = Check {
-				voters: BoundedVec::truncate_from(alloc::vec![voter]),
-				due: 1_000,
-				..Default::default()
-			};
-			Checks::<T>::insert(TASK, segment, check);
-			AssignmentsOf::<T>::insert(&verifier, (TASK, segment), ());
-		}
-		let finding = Vote {
-			task: TASK,
-			attempt: 1,
-			segment: 0,
-			verdict: Verdict::Accept,
-		};
-		let report = SignedReport {
-			account: verifier,
+	fn attest() -> Result<(), BenchmarkError> {
+		let (worker, _) = signer::<T>(WORKER)?;
+		let task = leased::<T>(&worker, false)?;
+		let decided = Stage::Decided {
+			outcome: Outcome::Withheld { segment: 0 },
 			at: 0,
-			report: Report::Vote(finding),
 		};
+		let check = Check {
+			voters: voters::<T>(most_voters::<T>(), |_| Answer::Silent),
+			..Default::default()
+		};
+		record::<T>(task, &worker, decided, Some(check));
+		let report = report::<T>(worker, Report::Attest(attestation::<T>(task)));
 
 		#[extrinsic_call]
 		_(
@@ -113,14 +62,206 @@ mod benchmarks {
 			sr25519::Signature::default().into(),
 		);
 
-		assert!(Checks::<T>::get(TASK, 0).is_some_and(|check| check.finding.is_some()));
+		assert_eq!(Checks::<T>::iter_prefix(task).count(), 0);
+		assert!(Records::<T>::get(task).is_some_and(|record| matches!(record.stage, Stage::Beacon { .. })));
+		Ok(())
 	}
 
 	#[benchmark]
-	fn on_parent_seal() {
+	fn authorize_attest() -> Result<(), BenchmarkError> {
+		let (worker, key) = signer::<T>(WORKER)?;
+		let task = leased::<T>(&worker, false)?;
+		let others = strangers(<T as Config>::MaxPending::get().saturating_sub(1));
+		let pending = others.map(|task| Due { task, at: 0 });
+		Pending::<T>::put(BoundedVec::truncate_from(pending.collect()));
+		let report = report::<T>(worker, Report::Attest(attestation::<T>(task)));
+		let signature = signature::<T>(&key, &report)?;
+		let call = Call::<T>::attest { report, signature };
+
+		#[block]
+		{
+			admit::<T>(&call)?;
+		}
+
+		Ok(())
+	}
+
+	/// A vote that contradicts the others, so that more verifiers are sought among all there can be.
+	#[benchmark]
+	fn vote() -> Result<(), BenchmarkError> {
+		let worker = funded::<T>("worker", 0);
+		let task = leased::<T>(&worker, true)?;
+		fill_verifiers::<T>()?;
+		let count = <T as Config>::MaxVerifiers::get();
+		let check = Check {
+			voters: voters::<T>(count, |n| match n {
+				0 => Answer::Due,
+				_ => Answer::Given(Verdict::Accept),
+			}),
+			due: 1_000,
+			..Default::default()
+		};
+		let verifier = check
+			.voters
+			.first()
+			.map(|voter| voter.who.clone())
+			.ok_or("no voter")?;
+		// With one verifier for each segment there is nobody to contradict, so a first vote against the result does it, too.
+		record::<T>(task, &worker, Stage::Voting, Some(check));
+		let report = report::<T>(verifier, vote_on(task, Verdict::WrongResult));
+
+		#[extrinsic_call]
+		_(
+			RawOrigin::Authorized,
+			report,
+			sr25519::Signature::default().into(),
+		);
+
+		let asked = Checks::<T>::get(task, 0).map_or(0, |check| check.voters.len() as u32);
+		assert!(asked > count);
+		Ok(())
+	}
+
+	/// The last vote on a segment finds a fault, after as many votes as there can be, and ends the verification: the worker
+	/// is slashed to the gain of all who found it, and all who were asked about the other segments are freed.
+	#[benchmark]
+	fn vote_ends() -> Result<(), BenchmarkError> {
+		let (worker, _) = signer::<T>(WORKER)?;
+		let task = leased::<T>(&worker, true)?;
+		fill_verifiers::<T>()?;
+		fill_claims::<T>(task);
+		let open = Check {
+			voters: voters::<T>(most_voters::<T>(), |_| Answer::Due),
+			due: 1_000,
+			round: <T as Config>::MaxRounds::get(),
+			..Default::default()
+		};
+		let verifier = open
+			.voters
+			.first()
+			.map(|voter| voter.who.clone())
+			.ok_or("no voter")?;
+		record::<T>(task, &worker, Stage::Voting, Some(open.clone()));
+		let mut last = open;
+		for voter in last.voters.iter_mut().skip(1) {
+			voter.answer = Answer::Given(Verdict::WrongResult);
+			AssignmentsOf::<T>::remove(&voter.who, (task, 0));
+		}
+		Checks::<T>::insert(task, 0, last);
+		let report = report::<T>(verifier, vote_on(task, Verdict::WrongResult));
+
+		#[extrinsic_call]
+		vote(
+			RawOrigin::Authorized,
+			report,
+			sr25519::Signature::default().into(),
+		);
+
+		let stage = Records::<T>::get(task).map(|record| record.stage);
+		assert!(matches!(
+			stage,
+			Some(Stage::Decided {
+				outcome: Outcome::Faulty { .. },
+				..
+			})
+		));
+		assert_eq!(AssignmentsOf::<T>::iter().count(), 0);
+		Ok(())
+	}
+
+	#[benchmark]
+	fn authorize_vote() -> Result<(), BenchmarkError> {
+		let (verifier, key) = signer::<T>(VERIFIER)?;
+		let worker = funded::<T>("worker", 0);
+		let task = leased::<T>(&worker, true)?;
+		let mut check = Check {
+			voters: voters::<T>(most_voters::<T>(), |_| Answer::Due),
+			due: 1_000,
+			..Default::default()
+		};
+		// The last one that is looked at.
+		check.voters.retain(|voter| voter.who != verifier);
+		check.voters.pop();
+		let who = verifier.clone();
+		let answer = Answer::Due;
+		check
+			.voters
+			.try_push(Voter { who, answer })
+			.map_err(|_| "too many voters")?;
+		record::<T>(task, &worker, Stage::Voting, Some(check));
+		let report = report::<T>(verifier, vote_on(task, Verdict::Accept));
+		let signature = signature::<T>(&key, &report)?;
+		let call = Call::<T>::vote { report, signature };
+
+		#[block]
+		{
+			admit::<T>(&call)?;
+		}
+
+		Ok(())
+	}
+
+	/// A draw of the largest sample, in which seals name segments, from among all verifiers there can be.
+	#[benchmark]
+	fn on_initialize_draw() -> Result<(), BenchmarkError> {
+		let worker = funded::<T>("worker", 0);
+		let task = leased::<T>(&worker, true)?;
+		fill_verifiers::<T>()?;
+		fill_claims::<T>(task);
+		let from: BlockNumber = 1;
+		for height in from..from.saturating_add(BEACON_SEALS) {
+			Tickets::<T>::insert(height, [height as u8; 32]);
+		}
+		record::<T>(task, &worker, Stage::Beacon { from }, None);
+		at_block::<T>(100);
+
+		#[block]
+		{
+			Pallet::<T>::process_due(100, 1);
+		}
+
+		assert_eq!(
+			Checks::<T>::iter_prefix(task).count(),
+			<T as Config>::MaxSampled::get() as usize
+		);
+		assert!(Checks::<T>::iter_prefix_values(task).all(|check| !check.voters.is_empty()));
+		Ok(())
+	}
+
+	/// Nobody voted on any segment of the largest sample: all are slashed, and others are asked about each segment.
+	#[benchmark]
+	fn on_initialize_silence() -> Result<(), BenchmarkError> {
+		let worker = funded::<T>("worker", 0);
+		let task = leased::<T>(&worker, true)?;
+		fill_verifiers::<T>()?;
+		let check = Check {
+			voters: voters::<T>(<T as Config>::MaxVerifiers::get(), |_| Answer::Due),
+			due: 50,
+			..Default::default()
+		};
+		record::<T>(task, &worker, Stage::Voting, Some(check));
+		at_block::<T>(100);
+
+		#[block]
+		{
+			Pallet::<T>::process_due(100, 1);
+		}
+
+		assert!(Checks::<T>::iter_prefix_values(task).all(|check| check.round == 1 && check.due > 100));
+		Ok(())
+	}
+
+	/// A seal of a task that has as many claims as are kept already; the oldest ticket is forgotten.
+	#[benchmark]
+	fn on_parent_seal() -> Result<(), BenchmarkError> {
+		let (worker, _) = signer::<T>(WORKER)?;
+		let task = leased::<T>(&worker, false)?;
+		fill_claims::<T>(task);
+		let parent = Pallet::<T>::now().saturating_add(crate::beacon::TICKET_HISTORY);
+		Tickets::<T>::insert(parent.saturating_sub(crate::beacon::TICKET_HISTORY), [1; 32]);
 		let summary = SealSummary {
 			source: WorkSource::Task {
-				id: TASK,
+				id: task,
 				segment: 0,
 				step: 0,
 				instruction: 0,
@@ -133,19 +274,25 @@ mod benchmarks {
 			n: 16,
 			k: 512,
 		};
-		let author: AccountId = account("worker", 0, 0);
 
 		#[block]
 		{
-			<Pallet<T> as OnParentSeal>::on_parent_seal(5, &author, &summary);
+			<Pallet<T> as OnParentSeal>::on_parent_seal(parent, &worker, &summary);
 		}
 
-		assert_eq!(Tickets::<T>::get(5), Some([7; 32]));
+		assert_eq!(Tickets::<T>::get(parent), Some([7; 32]));
+		let seen = SealClaims::<T>::get(task).map(|claims| claims.seen);
+		assert_eq!(seen, Some(T::MaxClaims::get().saturating_add(1)));
+		Ok(())
 	}
 
 	impl_benchmark_test_suite!(
 		Pallet,
-		crate::mock::ExtBuilder::default().build(),
+		crate::mock::ExtBuilder {
+			workers: Default::default(),
+			verifiers: Default::default()
+		}
+		.build_with_keystore(),
 		crate::mock::Test
 	);
 }

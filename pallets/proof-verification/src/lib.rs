@@ -17,6 +17,8 @@
 //!   segment is drawn again, and at last the task goes back to the market; nothing is ever accepted by waiting.
 //! - **Verdict.** A faulty segment costs the worker its bond (half goes to the verifiers who found it) and the task goes
 //!   back to the market; a right result is settled.
+//! - **Retention.** The last attestation of a task, its votes, and the seals that named an accepted one are kept for as long as
+//!   the market keeps the task ([`poaiw_primitives::traits::Verification::on_forgotten`]).
 //!
 //! Not here yet, by design: verifiers choosing themselves by VRF comes before [`sampling::pick_verifier`]; the dispute
 //! game takes the place of the rule in [`tally::Tally::finding`] for segments on which votes differ; decoys (planted wrong
@@ -39,9 +41,10 @@ mod attest;
 mod beacon;
 #[cfg(any(feature = "runtime-benchmarks", test))]
 mod benchmarking;
+mod events;
 #[cfg(test)]
 #[allow(dead_code)] // shared with task-market, each uses a part
-#[path = "../../task-market/src/mock.rs"]
+#[path = "../../task-market/src/mock/mod.rs"]
 mod mock;
 mod offchain;
 mod rounds;
@@ -67,13 +70,17 @@ pub use beacon::BEACON_SEALS;
 pub use pallet::*;
 pub use weights::WeightInfo;
 
-use polkadot_sdk::{frame_support, frame_system, sp_runtime};
+use polkadot_sdk::{
+	frame_support::{self, pallet_macros::import_section},
+	frame_system, sp_runtime,
+};
 
 /// Target of log lines.
 pub(crate) const LOG: &str = "runtime::proof-verification";
 
 // FRAME's macros expand to `expect()`; code of this project does not.
 #[allow(clippy::expect_used)]
+#[import_section(events::events)]
 #[frame_support::pallet]
 pub mod pallet {
 	use super::*;
@@ -141,9 +148,6 @@ pub mod pallet {
 		/// Claims of seals kept per task.
 		#[pallet::constant]
 		type MaxClaims: Get<u32>;
-		/// Decided attestations that are kept for reading.
-		#[pallet::constant]
-		type KeepDecided: Get<u32>;
 
 		/// Safety factor on the bond that an attestation needs.
 		#[pallet::constant]
@@ -174,7 +178,7 @@ pub mod pallet {
 		type WeightInfo: WeightInfo;
 	}
 
-	/// The current or last attestation of a task.
+	/// The current or last attestation of a task. Kept for as long as the market keeps the task.
 	#[pallet::storage]
 	pub type Records<T: Config> = StorageMap<_, Twox64Concat, TaskId, Record>;
 
@@ -207,155 +211,10 @@ pub mod pallet {
 	#[pallet::storage]
 	pub type Mix<T: Config> = StorageValue<_, Hash32, ValueQuery>;
 
-	/// Tasks whose last attestation is decided, by running number.
+	/// Seals that named the task in the lease whose result was accepted: (height of the sealed block, segment).
 	#[pallet::storage]
-	pub type DecidedTasks<T: Config> = StorageMap<_, Twox64Concat, u64, (TaskId, u32)>;
-
-	/// First and next running number of [`DecidedTasks`].
-	#[pallet::storage]
-	pub type DecidedRange<T: Config> = StorageValue<_, (u64, u64), ValueQuery>;
-
-	#[pallet::event]
-	#[pallet::generate_deposit(pub(super) fn deposit_event)]
-	pub enum Event<T: Config> {
-		/// A worker attested a result.
-		Attested {
-			/// The task.
-			task: TaskId,
-			/// The worker.
-			worker: AccountId,
-			/// The lease.
-			attempt: u32,
-			/// Root over the trace.
-			trace_root: Hash32,
-			/// State after the last segment.
-			final_state_root: Hash32,
-			/// Part of the bond that answers for it.
-			exposure: Balance,
-		},
-		/// The beacon drew the segments to re-execute.
-		Sampled {
-			/// The task.
-			task: TaskId,
-			/// The lease.
-			attempt: u32,
-			/// The segments.
-			segments: alloc::vec::Vec<u32>,
-		},
-		/// Verifiers were named for a segment. None means that there are none: more must register.
-		VerifiersNamed {
-			/// The task.
-			task: TaskId,
-			/// The segment.
-			segment: u32,
-			/// The verifiers.
-			verifiers: alloc::vec::Vec<AccountId>,
-			/// Height by which they must vote.
-			due: BlockNumber,
-		},
-		/// A verifier voted.
-		Voted {
-			/// The task.
-			task: TaskId,
-			/// The segment.
-			segment: u32,
-			/// The verifier.
-			verifier: AccountId,
-			/// The finding.
-			verdict: Verdict,
-		},
-		/// A verifier did not vote in time.
-		Silent {
-			/// The task.
-			task: TaskId,
-			/// The segment.
-			segment: u32,
-			/// The verifier.
-			verifier: AccountId,
-			/// What was taken from its bond.
-			slashed: Balance,
-		},
-		/// A verifier voted against what was found.
-		Contradicted {
-			/// The task.
-			task: TaskId,
-			/// The segment.
-			segment: u32,
-			/// The verifier.
-			verifier: AccountId,
-			/// What was taken from its bond.
-			slashed: Balance,
-		},
-		/// The votes on a segment are decided.
-		SegmentDecided {
-			/// The task.
-			task: TaskId,
-			/// The segment.
-			segment: u32,
-			/// What was found.
-			finding: Finding,
-		},
-		/// A result is decided.
-		Decided {
-			/// The task.
-			task: TaskId,
-			/// The lease.
-			attempt: u32,
-			/// The worker.
-			worker: AccountId,
-			/// How.
-			outcome: Outcome,
-			/// What was taken from the worker's bond.
-			slashed: Balance,
-		},
-		/// The market could not carry a verdict out; it is tried again after a vote window.
-		VerdictDelayed {
-			/// The task.
-			task: TaskId,
-			/// What the market said.
-			error: DispatchError,
-		},
-	}
-
-	/// Why a call was refused. Feeless calls carry the number of the variant as custom validity error.
-	#[pallet::error]
-	#[derive(PartialEq, Eq)]
-	pub enum Error<T> {
-		/// The report is of another kind than the call takes.
-		WrongReport,
-		/// The task is not under lease.
-		NotLeased,
-		/// A result of this lease was attested already.
-		AlreadyAttested,
-		/// The lease is held by another account.
-		NotLeaseholder,
-		/// The report is about another lease of the task than the current one.
-		WrongAttempt,
-		/// The seed of the lease is not drawn yet, so no result can come from it.
-		NoSeed,
-		/// The attestation states another number of MACs than the task.
-		WrongMacs,
-		/// The attestation states another number of segments than the task.
-		WrongSegments,
-		/// A trace root or state root is zero.
-		MissingRoot,
-		/// A metric must have a total, and not more correct than that.
-		WrongMetric,
-		/// The bond does not cover what could be gained by cheating, besides the worker's pending results. Add to it.
-		BondTooSmall,
-		/// Too many results wait for their verdict. Try again later.
-		TooManyPending,
-		/// No result of this task waits for votes.
-		NothingToVote,
-		/// The segment is not in the sample.
-		NotSampled,
-		/// The verifier was not asked about this segment.
-		NotAssigned,
-		/// The verifier has voted on this segment.
-		AlreadyVoted,
-		/// The vote comes too late.
-		TooLate,
-	}
+	pub type AcceptedSeals<T: Config> =
+		StorageMap<_, Twox64Concat, TaskId, BoundedVec<(BlockNumber, u32), T::MaxClaims>, ValueQuery>;
 
 	#[pallet::hooks]
 	impl<T: Config> Hooks<BlockNumberFor<T>> for Pallet<T> {
@@ -430,7 +289,7 @@ pub mod pallet {
 
 		/// Say what re-executing an assigned segment gave. Feeless; authorised by the report key of the verifier.
 		#[pallet::call_index(1)]
-		#[pallet::weight(T::WeightInfo::vote())]
+		#[pallet::weight(T::WeightInfo::vote().max(T::WeightInfo::vote_ends()))]
 		#[pallet::weight_of_authorize(T::WeightInfo::authorize_vote())]
 		#[pallet::authorize(Self::authorize_vote)]
 		pub fn vote(
@@ -438,9 +297,15 @@ pub mod pallet {
 			report: SignedReport,
 			// Checked by `authorize_vote`.
 			_signature: ReporterSignature,
-		) -> DispatchResult {
+		) -> DispatchResultWithPostInfo {
 			ensure_authorized(origin)?;
-			Self::do_vote(&report)
+			// Few votes end a verification, which costs far more than counting one.
+			let weight = if Self::do_vote(&report)? {
+				T::WeightInfo::vote_ends()
+			} else {
+				T::WeightInfo::vote()
+			};
+			Ok(Some(weight).into())
 		}
 	}
 }

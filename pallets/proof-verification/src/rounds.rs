@@ -163,7 +163,8 @@ impl<T: Config> Pallet<T> {
 		named
 	}
 
-	/// Who may be asked: anybody in the set who was not, but never the worker (on development chains it may be, if it is alone).
+	/// Who may be asked: anybody in the set who was not, but neither the worker nor the requester, who both gain by a
+	/// verdict. (Where [`Config::AllowSelfVerification`] is on, the worker may be, if the set has nobody else.)
 	fn candidates(
 		record: &Record,
 		check: &Check,
@@ -171,7 +172,7 @@ impl<T: Config> Pallet<T> {
 	) -> Vec<(AccountId, Balance)> {
 		let alone = T::AllowSelfVerification::get() && pool.iter().all(|(who, _)| *who == record.worker);
 		pool.iter()
-			.filter(|(who, _)| alone || *who != record.worker)
+			.filter(|(who, _)| alone || (*who != record.worker && *who != record.requester))
 			.filter(|(who, _)| !check.voters.iter().any(|voter| voter.who == *who))
 			.cloned()
 			.collect()
@@ -226,7 +227,7 @@ impl<T: Config> Pallet<T> {
 		}
 	}
 
-	fn is_voting(id: TaskId) -> bool {
+	pub(crate) fn is_voting(id: TaskId) -> bool {
 		Records::<T>::get(id).is_some_and(|record| record.stage == Stage::Voting)
 	}
 

@@ -3,9 +3,8 @@
 //! What must hold between any two blocks.
 
 use crate::{
-	types::{Answer, Stage},
-	AssignmentsOf, Checks, Config, DecidedRange, DecidedTasks, Exposure, Pallet, Pending, Records,
-	SealClaims,
+	types::{Answer, Outcome, Stage},
+	AcceptedSeals, AssignmentsOf, Checks, Config, Exposure, Pallet, Pending, Records, SealClaims,
 };
 use alloc::collections::{BTreeMap, BTreeSet};
 use poaiw_primitives::{traits::Market, AccountId, Balance, TaskId};
@@ -132,16 +131,28 @@ impl<T: Config> Pallet<T> {
 		Ok(())
 	}
 
+	/// Nothing is kept of tasks that the market has forgotten; seals are kept of accepted results only.
 	fn try_archive() -> Result<(), TryRuntimeError> {
-		let (first, next) = DecidedRange::<T>::get();
-		let kept = next.checked_sub(first).ok_or("archive ends before it begins")?;
-		ensure!(kept <= u64::from(T::KeepDecided::get()), "archive too long");
-		let known: BTreeSet<_> = (first..next).filter_map(DecidedTasks::<T>::get).collect();
-		for (id, record) in Records::<T>::iter() {
-			let decided = matches!(record.stage, Stage::Decided { .. });
+		ensure!(
+			Records::<T>::iter_keys().all(T::Market::knows),
+			"record of a task that the market does not know"
+		);
+		for (id, seals) in AcceptedSeals::<T>::iter() {
+			let record = Records::<T>::get(id).ok_or("seals of a task without a record")?;
+			let accepted = matches!(
+				record.stage,
+				Stage::Decided {
+					outcome: Outcome::Accepted,
+					..
+				}
+			);
+			ensure!(accepted, "seals kept of a result that was not accepted");
 			ensure!(
-				!decided || known.contains(&(id, record.attestation.attempt)),
-				"decided record outside of the archive"
+				seals
+					.iter()
+					.all(|(block, segment)| *block < record.attested_at
+						&& *segment < record.attestation.segments),
+				"kept seal out of range"
 			);
 		}
 		Ok(())

@@ -25,6 +25,8 @@ pub struct Record {
 	pub attestation: Attestation,
 	/// Who made it.
 	pub worker: AccountId,
+	/// Whose task it is.
+	pub requester: AccountId,
 	/// Height at which it was made.
 	pub attested_at: BlockNumber,
 	/// Part of the worker's bond that answers for it.

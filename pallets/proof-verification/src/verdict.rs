@@ -5,8 +5,7 @@
 use crate::{
 	tally::agrees,
 	types::{Answer, Finding, Outcome, Record, Stage},
-	AssignmentsOf, Checks, Config, DecidedRange, DecidedTasks, Event, Exposure, Pallet, Pending, Records,
-	SealClaims,
+	AcceptedSeals, AssignmentsOf, Checks, Config, Event, Exposure, Pallet, Pending, Records, SealClaims,
 };
 use alloc::vec::Vec;
 use poaiw_primitives::{
@@ -15,7 +14,7 @@ use poaiw_primitives::{
 };
 use polkadot_sdk::{
 	frame_support::{storage::with_storage_layer, traits::Get},
-	sp_runtime::DispatchResult,
+	sp_runtime::{BoundedVec, DispatchResult},
 };
 
 impl<T: Config> Pallet<T> {
@@ -82,7 +81,12 @@ impl<T: Config> Pallet<T> {
 		let attempt = record.attestation.attempt;
 		record.stage = Stage::Decided { outcome, at: now };
 		Records::<T>::insert(id, record);
-		Self::archive(id, attempt);
+		// Of the claims of a result that holds, what a requester reads is kept; those of another one are of no use any more.
+		let claims = SealClaims::<T>::take(id).filter(|claims| claims.attempt == attempt);
+		if let Some(claims) = claims.filter(|_| outcome == Outcome::Accepted) {
+			let seals = claims.kept.iter().map(|claim| (claim.block, claim.segment));
+			AcceptedSeals::<T>::insert(id, BoundedVec::truncate_from(seals.collect()));
+		}
 		Self::deposit_event(Event::Decided {
 			task: id,
 			attempt,
@@ -94,9 +98,7 @@ impl<T: Config> Pallet<T> {
 		match outcome {
 			Outcome::Accepted => T::Market::on_accepted(id),
 			_ => T::Market::on_rejected(id),
-		}?;
-		SealClaims::<T>::remove(id);
-		Ok(())
+		}
 	}
 
 	/// Takes the part of the bond that a fault costs, at least what answered for the attestation. Each verifier who found it
@@ -140,26 +142,6 @@ impl<T: Config> Pallet<T> {
 				T::Registry::end_obligation(&voter.who);
 			}
 		}
-	}
-
-	/// Remembers a decided attestation and forgets the oldest one beyond the bound.
-	fn archive(id: TaskId, attempt: u32) {
-		let (first, next) = DecidedRange::<T>::get();
-		DecidedTasks::<T>::insert(next, (id, attempt));
-		let next = next.saturating_add(1);
-		let mut first = first;
-		if next.saturating_sub(first) > u64::from(T::KeepDecided::get()) {
-			if let Some((oldest, attempt)) = DecidedTasks::<T>::take(first) {
-				let stale = Records::<T>::get(oldest).is_some_and(|record| {
-					record.attestation.attempt == attempt && matches!(record.stage, Stage::Decided { .. })
-				});
-				if stale {
-					Self::forget(oldest);
-				}
-			}
-			first = first.saturating_add(1);
-		}
-		DecidedRange::<T>::put((first, next));
 	}
 
 	/// Forgets the last attestation of a task.

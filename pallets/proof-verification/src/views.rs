@@ -2,13 +2,13 @@
 
 //! Reads: for the market, for verifiers, for anyone.
 
-use crate::{AssignmentsOf, Checks, Config, Pallet, Records, SealClaims};
+use crate::{AcceptedSeals, AssignmentsOf, Checks, Config, Pallet, Records, SealClaims};
 use alloc::vec::Vec;
 use poaiw_primitives::{
 	task::VerificationReport,
 	traits::{Market, Verification},
-	worker::{Assignment, SealClaim, VerificationBrief},
-	AccountId, TaskId,
+	worker::{Assignment, VerificationBrief},
+	AccountId, BlockNumber, TaskId,
 };
 
 /// Most assignments in one answer.
@@ -36,7 +36,9 @@ impl<T: Config> Pallet<T> {
 	pub fn brief(task: TaskId) -> Option<VerificationBrief> {
 		let leased = T::Market::leased(task).filter(|task| task.attested)?;
 		let attestation = Records::<T>::get(task)?.attestation;
-		let claims = Self::claims(task);
+		let claims = SealClaims::<T>::get(task)
+			.map(|claims| claims.kept.into_inner())
+			.unwrap_or_default();
 		Some(VerificationBrief {
 			spec: leased.spec,
 			lease: leased.lease,
@@ -70,13 +72,23 @@ impl<T: Config> Verification for Pallet<T> {
 		})
 	}
 
-	fn claims(task: TaskId) -> Vec<SealClaim> {
-		SealClaims::<T>::get(task)
-			.map(|claims| claims.kept.into_inner())
-			.unwrap_or_default()
+	fn seals(task: TaskId) -> Vec<(BlockNumber, u32)> {
+		match SealClaims::<T>::get(task) {
+			Some(claims) => claims
+				.kept
+				.iter()
+				.map(|claim| (claim.block, claim.segment))
+				.collect(),
+			None => AcceptedSeals::<T>::get(task).into_inner(),
+		}
 	}
 
 	fn on_lease_ended(task: TaskId) {
 		SealClaims::<T>::remove(task);
+	}
+
+	fn on_forgotten(task: TaskId) {
+		Self::forget(task);
+		AcceptedSeals::<T>::remove(task);
 	}
 }

@@ -13,7 +13,7 @@ use poaiw_primitives::{
 };
 use polkadot_sdk::{
 	frame_support::{ensure, pallet_prelude::TransactionSource},
-	sp_runtime::{transaction_validity::TransactionValidityWithRefund, DispatchResult},
+	sp_runtime::{transaction_validity::TransactionValidityWithRefund, DispatchError},
 };
 
 impl<T: Config> Pallet<T> {
@@ -60,7 +60,8 @@ impl<T: Config> Pallet<T> {
 		Ok((vote, record, check, place))
 	}
 
-	pub(crate) fn do_vote(report: &SignedReport) -> DispatchResult {
+	/// Counts a vote; `true` when it ended the verification.
+	pub(crate) fn do_vote(report: &SignedReport) -> Result<bool, DispatchError> {
 		let (vote, record, mut check, place) = Self::checked_vote(report)?;
 		if let Some(voter) = check.voters.get_mut(place) {
 			voter.answer = Answer::Given(vote.verdict);
@@ -73,6 +74,6 @@ impl<T: Config> Pallet<T> {
 			verdict: vote.verdict,
 		});
 		Self::advance(vote.task, &record, vote.segment, check, Self::now());
-		Ok(())
+		Ok(!Self::is_voting(vote.task))
 	}
 }

@@ -7,7 +7,7 @@ use crate::{
 	Error, OpenBuckets, Pallet, Running, RunningCursor, Tasks,
 };
 use alloc::vec::Vec;
-use poaiw_primitives::{task::TaskSpec, AccountId, BlockNumber, TaskId};
+use poaiw_primitives::{task::TaskSpec, traits::Verification, AccountId, BlockNumber, TaskId};
 use polkadot_sdk::{
 	frame_support::{ensure, traits::Get},
 	sp_runtime::BoundedVec,
@@ -122,11 +122,12 @@ impl<T: Config> Pallet<T> {
 		budget.saturating_sub(left)
 	}
 
-	/// Ends leases whose heartbeat is overdue, looking at `budget` of them at most, in turn.
-	pub(crate) fn process_heartbeats(now: BlockNumber, budget: u32) -> u32 {
+	/// Ends leases whose heartbeat is overdue, looking at `budget` of them at most, in turn. Returns how many were looked at,
+	/// and how many of them were lost.
+	pub(crate) fn process_heartbeats(now: BlockNumber, budget: u32) -> (u32, u32) {
 		let running = Running::<T>::get();
 		if running.is_empty() {
-			return 0;
+			return (0, 0);
 		}
 		let count = running.len().min(usize::try_from(budget).unwrap_or(usize::MAX));
 		let start = usize::try_from(RunningCursor::<T>::get()).unwrap_or(0);
@@ -137,10 +138,12 @@ impl<T: Config> Pallet<T> {
 			.checked_rem(running.len())
 			.unwrap_or(0);
 		RunningCursor::<T>::put(u32::try_from(next).unwrap_or(0));
-		looked
+		let lost = looked
 			.into_iter()
-			.for_each(|id| Self::on_heartbeat_check(id, now));
-		u32::try_from(count).unwrap_or(u32::MAX)
+			.filter(|id| Self::on_heartbeat_check(*id, now))
+			.count();
+		let number = |count| u32::try_from(count).unwrap_or(u32::MAX);
+		(number(count), number(lost))
 	}
 
 	/// Remembers an ended task and forgets the oldest one beyond the bound.
@@ -153,6 +156,7 @@ impl<T: Config> Pallet<T> {
 		let first = if kept > u64::from(T::KeepEnded::get()) {
 			if let Some(oldest) = Ended::<T>::take(first) {
 				Tasks::<T>::remove(oldest);
+				T::Verification::on_forgotten(oldest);
 			}
 			first.saturating_add(1)
 		} else {

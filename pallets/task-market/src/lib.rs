@@ -20,6 +20,8 @@
 //!   nobody can choose it.
 //! - **Time.** Deadlines are looked at from a bounded agenda, heartbeats by a bounded walk over the running leases; what
 //!   does not fit in a block is done in the next ones.
+//! - **Retention.** Of ended tasks the last [`Config::KeepEnded`] are kept, with all that a requester needs to fetch and check a
+//!   result: seed, worker, price here, attestation and seals in verification, which forgets a task together with the market.
 //!
 //! Not here yet, by design: a locality bonus among equal tips belongs into [`Pallet::next_task`]; leasing a straggler's task
 //! a second time near the deadline belongs into `lease`.
@@ -41,6 +43,8 @@ mod authorize;
 #[cfg(any(feature = "runtime-benchmarks", test))]
 mod benchmarking;
 mod book;
+mod events;
+mod integrity;
 mod lifecycle;
 #[cfg(test)]
 #[allow(dead_code)] // shared with proof-verification, each uses a part
@@ -64,13 +68,17 @@ pub use pallet::*;
 use pallet_proof_verification;
 pub use weights::WeightInfo;
 
-use polkadot_sdk::{frame_support, frame_system, sp_runtime};
+use polkadot_sdk::{
+	frame_support::{self, pallet_macros::import_section},
+	frame_system, sp_runtime,
+};
 
 /// Target of log lines.
 pub(crate) const LOG: &str = "runtime::task-market";
 
 // FRAME's macros expand to `expect()`; code of this project does not.
 #[allow(clippy::expect_used)]
+#[import_section(events::events)]
 #[frame_support::pallet]
 pub mod pallet {
 	use super::*;
@@ -140,6 +148,10 @@ pub mod pallet {
 		/// Most MACs of a task.
 		#[pallet::constant]
 		type MaxMacs: Get<u64>;
+		/// Most MACs of a segment on average. A verifier re-executes whole segments within its vote window, so a task with
+		/// larger ones could not be checked in time.
+		#[pallet::constant]
+		type MaxSegmentMacs: Get<u64>;
 		/// Fewest blocks from post to deadline.
 		#[pallet::constant]
 		type MinDuration: Get<BlockNumber>;
@@ -187,7 +199,7 @@ pub mod pallet {
 		/// Tasks that `next_task` looks at (outside of blocks).
 		#[pallet::constant]
 		type MaxWalk: Get<u32>;
-		/// Ended tasks that are kept for reading.
+		/// Ended tasks that are kept for reading, here and by verification: the last so many; more than zero.
 		#[pallet::constant]
 		type KeepEnded: Get<u32>;
 
@@ -264,207 +276,21 @@ pub mod pallet {
 	#[pallet::storage]
 	pub type EndedRange<T: Config> = StorageValue<_, (u64, u64), ValueQuery>;
 
-	#[pallet::event]
-	#[pallet::generate_deposit(pub(super) fn deposit_event)]
-	pub enum Event<T: Config> {
-		/// A task was posted and `held` tokens of the requester were put on hold for it.
-		Posted {
-			/// The task.
-			task: TaskId,
-			/// Who posted it.
-			requester: AccountId,
-			/// Product MACs of the run.
-			macs: u64,
-			/// Tokens held.
-			held: Balance,
-			/// Height of the deadline.
-			deadline: BlockNumber,
-		},
-		/// A worker leased a task at a fixed price; the seed follows with the next block.
-		Leased {
-			/// The task.
-			task: TaskId,
-			/// The worker.
-			worker: AccountId,
-			/// Number of the lease.
-			attempt: u32,
-			/// Base fee per GMAC that the lease fixes.
-			base_fee_per_gmac: Balance,
-		},
-		/// The seed of a lease is known: the worker can begin.
-		Seeded {
-			/// The task.
-			task: TaskId,
-			/// Number of the lease.
-			attempt: u32,
-			/// The seed.
-			seed: [u8; 32],
-		},
-		/// A lease ended without a result; `slashed` was taken from the worker's bond.
-		LeaseEnded {
-			/// The task.
-			task: TaskId,
-			/// The worker.
-			worker: AccountId,
-			/// Number of the lease.
-			attempt: u32,
-			/// Why.
-			reason: LeaseEnd,
-			/// Taken from the worker's bond.
-			slashed: Balance,
-		},
-		/// The worker attested a result; verification decides.
-		Attested {
-			/// The task.
-			task: TaskId,
-			/// The worker.
-			worker: AccountId,
-			/// Number of the lease.
-			attempt: u32,
-		},
-		/// The result was rejected; the requester paid nothing.
-		Rejected {
-			/// The task.
-			task: TaskId,
-			/// The worker.
-			worker: AccountId,
-			/// Number of the lease.
-			attempt: u32,
-		},
-		/// The task is open again.
-		Reopened {
-			/// The task.
-			task: TaskId,
-			/// Leases so far.
-			attempts: u32,
-		},
-		/// The result was accepted: `paid` went to the worker, `burned` is the base fee, `released` went back to the requester.
-		Settled {
-			/// The task.
-			task: TaskId,
-			/// The worker.
-			worker: AccountId,
-			/// Tokens for the worker.
-			paid: Balance,
-			/// Tokens burned as base fee.
-			burned: Balance,
-			/// Tokens released to the requester.
-			released: Balance,
-		},
-		/// The task ended without a result; everything (`released`) went back to the requester.
-		Expired {
-			/// The task.
-			task: TaskId,
-			/// Why.
-			reason: ExpiryReason,
-			/// Tokens released to the requester.
-			released: Balance,
-		},
-		/// The requester withdrew the task; work already done cost `paid` (to the worker) and `burned`.
-		Cancelled {
-			/// The task.
-			task: TaskId,
-			/// Tokens for the worker.
-			paid: Balance,
-			/// Tokens burned as base fee.
-			burned: Balance,
-			/// Tokens released to the requester.
-			released: Balance,
-		},
-		/// The base fee per GMAC changed.
-		BaseFeeChanged {
-			/// Base fee per GMAC from now on.
-			base_fee: Balance,
-			/// Smoothed share of workers under lease.
-			utilisation: Permill,
-		},
-	}
-
-	/// Why a call was refused. Feeless calls carry the number of the variant as custom validity error.
-	#[pallet::error]
-	#[derive(PartialEq, Eq)]
-	pub enum Error<T> {
-		/// No task has this number, or it ended long ago. Look at `tasks` for the known ones.
-		UnknownTask,
-		/// Only the requester can do this. Sign with the account that posted the task.
-		NotRequester,
-		/// The task has no work in it. State the product MACs of the workload.
-		NoWork,
-		/// The task has more MACs than the chain takes. Split it.
-		TooMuchWork,
-		/// Segments must be between 1 and `MAX_SEGMENTS`, and not more than MACs.
-		BadSegments,
-		/// The program root is zero. Give the hash of the encoded workload.
-		NoProgram,
-		/// The locator is not printable ASCII. Give a URL, or nothing for the default store.
-		BadLocator,
-		/// The deadline is too near for a worker to make it. Choose a later height.
-		DeadlineTooSoon,
-		/// The deadline is too far away. Choose an earlier height.
-		DeadlineTooFar,
-		/// Too many tasks have this deadline. Choose another height.
-		DeadlineBusy,
-		/// A level needs between one and `MaxVerifiers` verifiers.
-		BadVerifiers,
-		/// A level can ask for at most `MaxSampled` sampled segments.
-		TooManySampled,
-		/// `max_price` is less than the price at the current base fee, or than `MinPrice`. Ask for a quote.
-		PriceTooLow,
-		/// The price does not fit into a balance. Lower the tip.
-		PriceOverflow,
-		/// Too many tasks with a tip of this size are live. Raise the tip, or wait.
-		MarketFull,
-		/// The task is settled, expired or cancelled.
-		TaskEnded,
-		/// A result waits for its verdict, so the task can't be cancelled.
-		ResultPending,
-		/// The task is not open: somebody else has the lease.
-		NotOpen,
-		/// The lease was signed before the task came to the market. Sign a fresh one.
-		LeaseTooOld,
-		/// The deadline of the task has passed.
-		DeadlinePassed,
-		/// The account may not take tasks: not registered as worker, or its bond is too small.
-		NotWorker,
-		/// The worker has a running lease. One at a time.
-		HasLease,
-		/// The worker's device has not enough memory for the task.
-		TooLittleMemory,
-		/// The worker has not enough valid results in a row for the task.
-		TooLittleReputation,
-		/// At the current base fee the task would cost more than its `max_price`.
-		PriceAboveMax,
-		/// A result of this worker for this task was rejected before.
-		RejectedBefore,
-		/// The worker's bond does not cover what it could gain by cheating. Add to the bond.
-		BondTooSmall,
-		/// Too many leases run, or began in this block. Try again in the next one.
-		TooManyLeases,
-		/// The account has no lease on this task.
-		NotLeaseholder,
-		/// The heartbeat is not newer than the last one.
-		HeartbeatTooOld,
-		/// The report is of another kind than the call takes.
-		WrongReport,
-		/// Running numbers are used up.
-		Exhausted,
-	}
-
 	#[pallet::hooks]
 	impl<T: Config> Hooks<BlockNumberFor<T>> for Pallet<T> {
 		fn on_initialize(_n: BlockNumberFor<T>) -> Weight {
 			let now = Self::now();
 			Self::update_fee();
 			let deadlines = Self::process_deadlines(now, T::AgendaPerBlock::get());
-			let leases = Self::process_heartbeats(now, T::LeaseChecksPerBlock::get());
+			let (looks, lost) = Self::process_heartbeats(now, T::LeaseChecksPerBlock::get());
 			// The work of `on_parent_seal` later in this block is accounted for here: it has no weight of its own.
-			T::WeightInfo::on_initialize(deadlines, leases)
+			T::WeightInfo::on_initialize(deadlines, looks, lost)
 				.saturating_add(T::WeightInfo::on_parent_seal(T::MaxNewLeases::get()))
 		}
 
 		fn on_idle(_n: BlockNumberFor<T>, remaining: Weight) -> Weight {
 			// Deadlines carried over from full blocks: as many as fit, within the bound of one more batch.
-			let one = T::WeightInfo::on_initialize(1, 0);
+			let one = T::WeightInfo::on_initialize(1, 0, 0);
 			let fit = remaining.checked_div_per_component(&one).unwrap_or(0);
 			let budget = u32::try_from(fit)
 				.unwrap_or(u32::MAX)
@@ -480,48 +306,7 @@ pub mod pallet {
 		}
 
 		fn integrity_test() {
-			assert!(T::MinBaseFee::get() > 0, "MinBaseFee must be more than zero");
-			assert!(
-				T::BaseFeeStep::get() <= crate::pricing::MAX_STEP,
-				"BaseFeeStep can be 12.5 % at most"
-			);
-			let target = T::UtilisationTarget::get();
-			assert!(
-				!target.is_zero() && !target.is_one(),
-				"UtilisationTarget must be between 0 and 100 %"
-			);
-			assert!(T::WorkerRate::get() > 0, "WorkerRate must be more than zero");
-			assert!(
-				T::HeartbeatPeriod::get() > 0,
-				"HeartbeatPeriod must be more than zero"
-			);
-			assert!(
-				T::HeartbeatTimeout::get() >= T::HeartbeatPeriod::get().saturating_mul(2),
-				"HeartbeatTimeout must leave room for one lost heartbeat"
-			);
-			assert!(
-				T::MinDuration::get() > 0 && T::MinDuration::get() <= T::MaxDuration::get(),
-				"durations"
-			);
-			assert!(
-				(1..=crate::types::ATTEMPTS_BOUND).contains(&T::MaxAttempts::get()),
-				"MaxAttempts"
-			);
-			assert!(
-				T::MaxVerifiers::get() > 0 && T::MaxSampled::get() > 0,
-				"levels must be possible"
-			);
-			for size in [
-				T::BucketSize::get(),
-				T::AgendaSize::get(),
-				T::AgendaPerBlock::get(),
-				T::MaxLeases::get(),
-				T::MaxNewLeases::get(),
-				T::LeaseChecksPerBlock::get(),
-				T::MaxWalk::get(),
-			] {
-				assert!(size > 0, "bounds must be more than zero");
-			}
+			Self::check_config();
 		}
 
 		#[cfg(feature = "try-runtime")]

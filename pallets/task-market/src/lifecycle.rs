@@ -71,19 +71,22 @@ impl<T: Config> Pallet<T> {
 		Ok(())
 	}
 
-	/// A look at a running lease: lost when no heartbeat came for too long.
-	pub(crate) fn on_heartbeat_check(id: TaskId, now: BlockNumber) {
-		let Some(task) = Tasks::<T>::get(id) else { return };
+	/// A look at a running lease: lost (`true`) when no heartbeat came for too long.
+	pub(crate) fn on_heartbeat_check(id: TaskId, now: BlockNumber) -> bool {
+		let Some(task) = Tasks::<T>::get(id) else {
+			return false;
+		};
 		let TaskState::Leased(lease) = task.state.clone() else {
-			return;
+			return false;
 		};
 		if now.saturating_sub(lease.heartbeat) <= T::HeartbeatTimeout::get() {
-			return;
+			return false;
 		}
 		Self::logged("losing a lease", id, || {
 			Self::drop_lease(id, &lease, LeaseEnd::Silent);
 			Self::reopen(id, task, now)
 		});
+		true
 	}
 
 	/// A look at a task whose deadline passed. One with a result waits for the verdict.
@@ -235,9 +238,12 @@ impl<T: Config> Pallet<T> {
 		Self::burn(&mut task, burned)?;
 		Self::pay(&mut task, &lease.worker, paid)?;
 		T::Registry::end_obligation(&lease.worker);
+		// Without a seed there is no attestation, so there is one here.
+		let seed = lease.seed.ok_or(Error::<T>::NotLeaseholder)?;
 		let (worker, macs) = (lease.worker, task.spec.macs);
 		let state = TaskState::Settled {
 			worker: worker.clone(),
+			seed,
 			at: Self::now(),
 			paid,
 			burned,
@@ -256,11 +262,16 @@ impl<T: Config> Pallet<T> {
 }
 
 impl<T: Config> Market for Pallet<T> {
+	fn knows(task: TaskId) -> bool {
+		Tasks::<T>::contains_key(task)
+	}
+
 	fn leased(task: TaskId) -> Option<LeasedTask> {
 		let task = Tasks::<T>::get(task)?;
 		let attested = matches!(task.state, TaskState::Attested(_));
 		let lease = task.lease()?.clone();
 		Some(LeasedTask {
+			requester: task.requester,
 			spec: task.spec,
 			lease,
 			attested,

@@ -26,6 +26,10 @@ impl<T: Config> Pallet<T> {
 		ensure!(spec.macs <= T::MaxMacs::get(), Error::TooMuchWork);
 		ensure!((1..=MAX_SEGMENTS).contains(&spec.segments), Error::BadSegments);
 		ensure!(u64::from(spec.segments) <= spec.macs, Error::BadSegments);
+		ensure!(
+			spec.macs.div_ceil(u64::from(spec.segments.max(1))) <= T::MaxSegmentMacs::get(),
+			Error::SegmentTooLarge
+		);
 		ensure!(spec.program_root != [0; 32], Error::NoProgram);
 		ensure!(
 			spec.locator.iter().all(|byte| byte.is_ascii_graphic()),

@@ -122,6 +122,16 @@ impl<T: Config> Pallet<T> {
 					spec.segments
 				)
 			}
+			Error::SegmentTooLarge => {
+				format!(
+					"macs {} in {} segments are {} each on average, more than the {} that a segment may have; use fewer \
+					 steps per segment",
+					spec.macs,
+					spec.segments,
+					spec.macs.div_ceil(u64::from(spec.segments.max(1))),
+					T::MaxSegmentMacs::get()
+				)
+			}
 			Error::NoProgram => "program_root is zero; give the hash of the encoded workload".into(),
 			Error::BadLocator => {
 				"locator is not printable ASCII; give a URL, or nothing for the default store".into()
@@ -209,10 +219,7 @@ impl<T: Config> Pallet<T> {
 			held: task.held,
 			attempts: task.attempts,
 			verification: T::Verification::report(id),
-			seals: T::Verification::claims(id)
-				.into_iter()
-				.map(|claim| (claim.block, claim.segment))
-				.collect(),
+			seals: T::Verification::seals(id),
 		}
 	}
 }

@@ -107,6 +107,9 @@ impl Heard {
 /// Tasks on lease.
 pub struct Table;
 impl Market for Table {
+	fn knows(task: TaskId) -> bool {
+		Self::leased(task).is_some()
+	}
 	fn leased(task: TaskId) -> Option<LeasedTask> {
 		LEASES.with_borrow(|leases| leases.get(&task).cloned())
 	}
@@ -170,6 +173,7 @@ impl Table {
 			leases.insert(
 				task,
 				LeasedTask {
+					requester: account(5),
 					spec,
 					lease,
 					attested: false,

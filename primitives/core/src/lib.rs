@@ -17,6 +17,8 @@ pub mod economics;
 pub mod inherent;
 pub mod outbox;
 pub mod task;
+#[cfg(feature = "std")]
+pub mod token;
 pub mod traits;
 pub mod worker;
 

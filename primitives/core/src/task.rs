@@ -220,6 +220,8 @@ pub enum TaskState {
 	Settled {
 		/// Who was paid.
 		worker: AccountId,
+		/// Seed of the lease whose result was accepted: with it anybody can run the task again.
+		seed: Hash32,
 		/// At which height.
 		at: BlockNumber,
 		/// Tip paid to the worker.
@@ -272,7 +274,8 @@ pub struct TaskReport {
 	pub attempts: u32,
 	/// Verification of the current or last attestation.
 	pub verification: Option<VerificationReport>,
-	/// Seals that named this task in the current attempt: (height of the sealed block, segment).
+	/// Seals that named this task in the current attempt, or in the one that was accepted: (height of the sealed block,
+	/// segment).
 	pub seals: alloc::vec::Vec<(BlockNumber, u32)>,
 }
 

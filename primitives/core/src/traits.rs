@@ -6,7 +6,7 @@ use crate::{
 	app::ReporterId,
 	economics::BurnCause,
 	task::{Attestation, TaskSpec},
-	worker::{Reputation, SealClaim},
+	worker::Reputation,
 	AccountId, Balance, BlockNumber, Hash32, TaskId,
 };
 use alloc::vec::Vec;
@@ -69,6 +69,8 @@ pub trait Slash {
 /// A leased task as proof-verification and token-economics see it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LeasedTask {
+	/// Who posted it.
+	pub requester: AccountId,
 	/// As posted.
 	pub spec: TaskSpec,
 	/// The current lease.
@@ -91,6 +93,8 @@ impl LeasedTask {
 
 /// The market as others see it. Implemented by task-market.
 pub trait Market {
+	/// Whether the market has the task: live, or ended and still kept for reading.
+	fn knows(task: TaskId) -> bool;
 	/// A task under lease (attested or not).
 	fn leased(task: TaskId) -> Option<LeasedTask>;
 	/// Tasks on which the worker holds a lease that is not attested yet.
@@ -107,10 +111,13 @@ pub trait Market {
 pub trait Verification {
 	/// The verification of the current or last attestation of a task.
 	fn report(task: TaskId) -> Option<crate::task::VerificationReport>;
-	/// Operands that seals claim for the current lease of a task.
-	fn claims(task: TaskId) -> Vec<SealClaim>;
+	/// Seals that named a task in its current lease, or in the one whose result was accepted: (height of the sealed
+	/// block, segment).
+	fn seals(task: TaskId) -> Vec<(BlockNumber, u32)>;
 	/// The lease of a task ended without an attestation: forget its claims.
 	fn on_lease_ended(task: TaskId);
+	/// The market forgot an ended task: forget everything about it.
+	fn on_forgotten(task: TaskId);
 }
 
 /// Rewards that depend on verified work. Implemented by token-economics.

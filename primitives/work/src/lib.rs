@@ -19,6 +19,8 @@ pub mod builder;
 #[cfg(feature = "std")]
 pub mod cpu_miner;
 pub mod dims;
+#[cfg(feature = "std")]
+pub mod duty;
 pub mod error;
 pub mod gemm;
 pub mod kernel;

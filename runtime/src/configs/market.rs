@@ -22,6 +22,9 @@ const MAX_VERIFIERS: u32 = 256;
 /// Most segments sampled of one result, and most verifiers of one segment. The market lets nobody ask for more.
 const MAX_SAMPLED: u32 = 16;
 const MAX_VERIFIERS_PER_SEGMENT: u32 = 5;
+/// Most product MACs of a segment. One core without SIMD does about 3 GMAC/s (see benches), so that the sixteen segments
+/// of a sample take it 46 s; the vote window of 100 blocks has 300 s even at a block time of 3 s.
+pub const MAX_SEGMENT_MACS: u64 = 1 << 33;
 /// Priority of feeless reports in the pool: above ordinary transactions, so that full blocks cost nobody a lease.
 const REPORT_PRIORITY: u64 = 1 << 40;
 
@@ -66,6 +69,7 @@ impl pallet_task_market::Config for Runtime {
 	type MinPrice = ConstU128<{ UNIT / 10 }>;
 	// About a month of one fast device.
 	type MaxMacs = ConstU64<{ 1_000_000_000 * GMAC }>;
+	type MaxSegmentMacs = ConstU64<MAX_SEGMENT_MACS>;
 	type MinDuration = ConstU32<10>;
 	type MaxDuration = ConstU32<216_000>;
 	type MaxSampled = ConstU32<MAX_SAMPLED>;
@@ -108,7 +112,6 @@ impl pallet_proof_verification::Config for Runtime {
 	type MaxPending = ConstU32<1_024>;
 	type DuePerBlock = ConstU32<8>;
 	type MaxClaims = ConstU32<256>;
-	type KeepDecided = ConstU32<1_024>;
 	type ExposureMargin = ConstU32<2>;
 	type MinExposure = ConstU128<{ 10 * UNIT }>;
 	type FaultSlash = FaultSlash;

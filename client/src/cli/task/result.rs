@@ -32,7 +32,7 @@ pub async fn result(node: &str, out: Out, args: ResultArgs) -> Result<u8> {
 	let store = args.store.open(&String::from_utf8_lossy(&report.spec.locator))?;
 	let spinner = out.spinner("download");
 	spinner.set_message(format!("and check task {} from {}", args.id, store.name()));
-	let verified = results::download(&client, &store, report).await;
+	let verified = results::download(&store, report).await;
 	spinner.finish_and_clear();
 	let verified = verified?;
 	receipt::prepare_folder(&args.output)?;
@@ -47,13 +47,10 @@ fn show(out: Out, args: &ResultArgs, verified: &Verified, receipt: &Receipt) {
 	for check in &verified.checks {
 		out.text(format!("  ok  {check}"));
 	}
-	if verified.seed.is_none() {
-		out.text("  --  the seed was not checked: this node has dropped the state of that time (an archive node has it)");
-	}
 	let metric = verified.attestation.metric;
 	out.table(&[
 		("worker", receipt.worker.clone()),
-		("seed", receipt.seed.clone().unwrap_or_else(|| "unknown".into())),
+		("seed", receipt.seed.clone()),
 		(
 			"held-out metric",
 			metric.map_or_else(

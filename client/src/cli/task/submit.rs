@@ -50,6 +50,7 @@ pub async fn submit(node: &str, out: Out, args: SubmitArgs) -> Result<u8> {
 		Some(args.signer.required()?)
 	};
 	let client = connect(node, out).await?;
+	submission::check_segments(&task.info, client.max_segment_macs().await?)?;
 	let spec = submission::spec(&task, client.node().head().await?.number)?;
 	let quote = client.quote(spec.macs, spec.tip_per_gmac).await?;
 	let prepared = match &signer {

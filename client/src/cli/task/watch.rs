@@ -80,7 +80,7 @@ fn news(before: Option<&TaskReport>, now: &TaskReport, view: &TaskView) -> Vec<S
 			_ => format!("{}: {}", view.state, claim(view)),
 		});
 	}
-	let seed = |report: &TaskReport| view::lease_of(&report.state).and_then(|lease| lease.seed);
+	let seed = |report: &TaskReport| view::seed_of(&report.state);
 	if let (Some(text), true) = (&view.seed, before.and_then(seed) != seed(now)) {
 		news.push(format!("seed drawn from the chain: {text}"));
 	}

@@ -3,6 +3,8 @@
 //! Tests by behaviour.
 
 mod epochs;
+mod forks;
 mod genesis;
 mod target;
 mod timestamps;
+mod vectors;

@@ -76,11 +76,11 @@ fn seals_should_claim_only_for_the_worker_under_its_lease() {
 		next_block_by(HONEST, source(task, 0));
 		next_block_by(WORKER, source(task, 6));
 		next_block_by(WORKER, source(99, 0));
-		assert!(Verification::claims(task).is_empty());
+		assert!(Verification::seals(task).is_empty());
 		let sealed = now();
 		next_block_by(WORKER, source(task, 5));
-		let claims = Verification::claims(task);
-		assert_eq!(claims.len(), 1);
+		let claims = SealClaims::<Test>::get(task).unwrap().kept;
+		assert_eq!(Verification::seals(task), [(sealed, 5)]);
 		assert_eq!(
 			(
 				claims[0].block,
@@ -93,7 +93,7 @@ fn seals_should_claim_only_for_the_worker_under_its_lease() {
 		assert_eq!(claims[0].root_a, [9; 32]);
 		attest(WORKER, task);
 		next_block_by(WORKER, source(task, 1));
-		assert_eq!(Verification::claims(task).len(), 1);
+		assert_eq!(Verification::seals(task).len(), 1);
 	});
 }
 
@@ -126,7 +126,14 @@ fn claims_should_be_bounded_and_named_segments_sampled() {
 		// Verifiers are told what to compare.
 		assert_eq!(Verification::brief(task).unwrap().claims, kept.kept.to_vec());
 		vote_all(task, |_, _| Verdict::Accept);
+		// Of an accepted result the seals are kept, not what they claimed.
 		assert!(!SealClaims::<Test>::contains_key(task));
+		let seals: Vec<_> = kept
+			.kept
+			.iter()
+			.map(|claim| (claim.block, claim.segment))
+			.collect();
+		assert_eq!(Verification::seals(task), seals);
 		assert_eq!(Verification::brief(task), None);
 	});
 }

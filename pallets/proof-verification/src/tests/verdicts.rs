@@ -5,14 +5,15 @@
 use crate::{
 	mock::*,
 	types::{Outcome, Stage},
-	DecidedRange, Event, Exposure, Records,
+	AcceptedSeals, Checks, Event, Exposure, Records, SealClaims,
 };
 use poaiw_primitives::{
 	outbox::Report,
 	task::{TaskSpec, TaskState, Verdict, VerificationLevel},
-	traits::{Registry as _, Verification as _},
+	traits::{Market as _, Registry as _, Verification as _},
 	UNIT,
 };
+use poaiw_work::source::WorkSource;
 
 fn outcome(task: u64) -> Outcome {
 	match Records::<Test>::get(task).unwrap().stage {
@@ -241,19 +242,75 @@ fn report_should_keep_the_votes_of_the_last_attestation() {
 	});
 }
 
+/// A task whose lease sealed a block with a product of `segment`, and whose result waits for votes.
+fn attested_with_seal(segment: u32) -> (u64, u32) {
+	let task = post();
+	lease_seeded(WORKER, task);
+	let sealed = now();
+	next_block_by(
+		WORKER,
+		WorkSource::Task {
+			id: task,
+			segment,
+			step: 0,
+			instruction: 0,
+		},
+	);
+	attest(WORKER, task);
+	run_blocks(TO_DRAW);
+	(task, sealed)
+}
+
 #[test]
-fn old_records_should_be_forgotten() {
+fn settled_task_should_keep_claim_seed_and_seals_for_reading() {
 	ExtBuilder::default().build_and_execute(|| {
-		let tasks: Vec<_> = (0..5)
-			.map(|_| {
-				let task = attested(WORKER);
+		let (task, sealed) = attested_with_seal(4);
+		let seed = TaskMarket::leased(task).unwrap().lease.seed.unwrap();
+		let claim = attestation(task);
+		vote_all(task, |_, _| Verdict::Accept);
+		run_blocks(100);
+		let report = TaskMarket::task_report(task).unwrap();
+		assert!(
+			matches!(report.state, TaskState::Settled { seed: kept, .. } if kept == seed),
+			"{:?}",
+			report.state
+		);
+		assert_eq!(report.verification.unwrap().attestation, claim);
+		assert_eq!(report.seals, [(sealed, 4)]);
+	});
+}
+
+#[test]
+fn rejected_result_should_leave_no_seals() {
+	ExtBuilder::default().build_and_execute(|| {
+		let (task, _) = attested_with_seal(4);
+		vote_all(task, |_, _| Verdict::WrongResult);
+		assert_eq!(TaskMarket::task_report(task).unwrap().seals, []);
+		assert!(!SealClaims::<Test>::contains_key(task) && !AcceptedSeals::<Test>::contains_key(task));
+	});
+}
+
+#[test]
+fn everything_about_a_task_should_be_forgotten_when_the_market_forgets_it() {
+	ExtBuilder::default().build_and_execute(|| {
+		// The market keeps six ended tasks.
+		let tasks: Vec<_> = (0..7)
+			.map(|segment| {
+				let (task, _) = attested_with_seal(segment % 6);
 				vote_all(task, |_, _| Verdict::Accept);
 				task
 			})
 			.collect();
-		assert_eq!(DecidedRange::<Test>::get(), (1, 5));
-		assert!(!Records::<Test>::contains_key(tasks[0]) && Records::<Test>::contains_key(tasks[1]));
-		assert_eq!(crate::Checks::<Test>::iter_prefix(tasks[0]).count(), 0);
+		let kept = |task: u64| {
+			(
+				Records::<Test>::contains_key(task),
+				Checks::<Test>::iter_prefix(task).count(),
+				AcceptedSeals::<Test>::contains_key(task),
+				TaskMarket::task_report(task).is_some(),
+			)
+		};
+		assert_eq!(kept(tasks[0]), (false, 0, false, false));
+		assert!(tasks[1..].iter().all(|task| kept(*task) == (true, 6, true, true)));
 	});
 }
 

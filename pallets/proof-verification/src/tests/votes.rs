@@ -165,14 +165,7 @@ fn verification_should_wait_for_the_first_verifier() {
 	.build_and_execute(|| {
 		let task = attested(WORKER);
 		assert!(due_votes(task).is_empty());
-		register(
-			23,
-			Roles {
-				worker: false,
-				verifier: true,
-			},
-			VERIFIER_BOND,
-		);
+		register(23, VERIFIER, VERIFIER_BOND);
 		run_blocks(VOTE_WINDOW + 1);
 		assert_eq!(due_votes(task).len(), 6);
 		vote_all(task, |_, _| Verdict::Accept);
@@ -213,6 +206,75 @@ fn worker_should_judge_itself_only_where_allowed_and_alone() {
 	assert_eq!(self_verifying(false, true), 0);
 	assert_eq!(self_verifying(true, true), 0);
 	assert_eq!(self_verifying(true, false), 6);
+}
+
+const VERIFIER: Roles = Roles {
+	worker: false,
+	verifier: true,
+};
+
+#[test]
+fn requester_should_not_judge_its_own_task() {
+	ExtBuilder {
+		verifiers: vec![20, 21],
+		..Default::default()
+	}
+	.build_and_execute(|| {
+		// By far the largest bond, so it would be named first of all.
+		register(REQUESTER, VERIFIER, 100 * VERIFIER_BOND);
+		let task = attested(WORKER);
+		let asked = due_votes(task);
+		assert_eq!(asked.len(), 12);
+		assert!(asked.iter().all(|(n, _)| [20, 21].contains(n)), "{asked:?}");
+		assert_eq!(
+			send(REQUESTER, vote_of(task, 0, Verdict::WrongResult)),
+			refused(Error::<Test>::NotAssigned)
+		);
+		// Not even when votes differ and more verifiers are sought.
+		vote_all(task, |n, _| match n {
+			REQUESTER => panic!("the requester was asked"),
+			20 => Verdict::Accept,
+			_ => Verdict::WrongResult,
+		});
+		assert_eq!(state(task), TaskState::Open);
+	});
+}
+
+#[test]
+fn requester_should_judge_the_tasks_of_others() {
+	ExtBuilder {
+		verifiers: vec![],
+		..Default::default()
+	}
+	.build_and_execute(|| {
+		register(REQUESTER, VERIFIER, VERIFIER_BOND);
+		polkadot_sdk::frame_support::assert_ok!(TaskMarket::post(signed(2), spec()));
+		lease_seeded(WORKER, 0);
+		attest(WORKER, 0);
+		run_blocks(TO_DRAW);
+		assert!(due_votes(0).iter().all(|(n, _)| *n == REQUESTER));
+		vote_all(0, |_, _| Verdict::Accept);
+		assert!(matches!(state(0), TaskState::Settled { .. }));
+	});
+}
+
+#[test]
+fn task_should_wait_when_its_requester_is_the_only_verifier() {
+	ExtBuilder {
+		verifiers: vec![],
+		..Default::default()
+	}
+	.build_and_execute(|| {
+		register(REQUESTER, VERIFIER, VERIFIER_BOND);
+		let task = attested(WORKER);
+		assert!(due_votes(task).is_empty());
+		assert!(matches!(state(task), TaskState::Attested(_)));
+		register(23, VERIFIER, VERIFIER_BOND);
+		run_blocks(VOTE_WINDOW + 1);
+		assert!(due_votes(task).iter().all(|(n, _)| *n == 23));
+		vote_all(task, |_, _| Verdict::Accept);
+		assert!(matches!(state(task), TaskState::Settled { .. }));
+	});
 }
 
 #[test]

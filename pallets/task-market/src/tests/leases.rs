@@ -50,7 +50,7 @@ fn lease_should_return_to_the_market_when_heartbeats_stop() {
 				instruction: 0,
 			},
 		);
-		assert_eq!(Verification::claims(task).len(), 1);
+		assert_eq!(Verification::seals(task).len(), 1);
 		assert!(Economics::supply().useful_held > 0);
 		let before = bond(WORKER);
 		run_blocks(HEARTBEAT_TIMEOUT - 2);
@@ -63,7 +63,7 @@ fn lease_should_return_to_the_market_when_heartbeats_stop() {
 			(obligations(WORKER), LeaseOf::<Test>::get(account(WORKER))),
 			(0, None)
 		);
-		assert!(Verification::claims(task).is_empty());
+		assert!(Verification::seals(task).is_empty());
 		assert_eq!(Economics::supply().useful_held, 0);
 		assert_eq!(held(REQUESTER), 50 * UNIT);
 		System::assert_has_event(Event::Reopened { task, attempts: 1 }.into());

@@ -38,6 +38,13 @@ fn post_should_refuse_each_bad_field_with_its_own_error() {
 				}),
 				Error::BadSegments,
 			),
+			(
+				Box::new(|s| {
+					s.macs = 40 * GMAC + 1;
+					s.segments = 2
+				}),
+				Error::SegmentTooLarge,
+			),
 			(Box::new(|s| s.program_root = [0; 32]), Error::NoProgram),
 			(
 				Box::new(|s| s.locator = BoundedVec::truncate_from(b"http://a b".to_vec())),
@@ -82,6 +89,41 @@ fn post_should_refuse_each_bad_field_with_its_own_error() {
 		};
 		assert!(crate::Pallet::<Test>::check_spec(account(REQUESTER), exact.clone()).is_empty());
 		assert_ok!(TaskMarket::post(signed(REQUESTER), exact));
+	});
+}
+
+#[test]
+fn post_should_take_segments_up_to_the_bound_and_name_it_beyond() {
+	ExtBuilder::default().build_and_execute(|| {
+		let at_bound = TaskSpec {
+			macs: 40 * GMAC,
+			segments: 2,
+			max_price: 200 * UNIT,
+			..spec()
+		};
+		let beyond = TaskSpec {
+			macs: 40 * GMAC + 1,
+			..at_bound.clone()
+		};
+		let text = crate::Pallet::<Test>::check_spec(account(REQUESTER), beyond.clone());
+		let text = String::from_utf8(text).unwrap();
+		assert!(
+			text.contains(&(20 * GMAC).to_string()) && text.contains("steps per segment"),
+			"{text}"
+		);
+		assert_noop!(
+			TaskMarket::post(signed(REQUESTER), beyond.clone()),
+			Error::<Test>::SegmentTooLarge
+		);
+		assert_ok!(TaskMarket::post(signed(REQUESTER), at_bound));
+		// More segments make the same work postable.
+		assert_ok!(TaskMarket::post(
+			signed(REQUESTER),
+			TaskSpec {
+				segments: 3,
+				..beyond
+			}
+		));
 	});
 }
 
