@@ -3,13 +3,14 @@
 //! Runs the task of a manifest on this machine's CPU, as a worker would, and says what came out: to choose settings
 //! before anything is paid. A language model also writes a little.
 //!
-//!     cargo run --release -p poaiw-models --example train -- examples/char-transformer/quick.toml
+//!     cargo run --release -p poaiw-models --example train -- examples/char-transformer/quick.toml [SEED [WEIGHTS.safetensors]]
 
 use poaiw_models::{
 	card::Card,
+	export,
 	sample::{LanguageModel, Sampling},
 	transformer::LOSS_ONE,
-	Task,
+	ModelError, Task,
 };
 use poaiw_program::{
 	initial_state, interpreter::run_all, state_root, Control, Interpreter, SegmentOutput, StepBackend,
@@ -37,7 +38,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 	let every = (task.workload.steps / 10).max(1);
 	let mut last = None;
 	let report = |step: u32, loss: i32| {
-		if step % every == 0 || step + 1 == task.workload.steps {
+		if step.is_multiple_of(every) || step + 1 == task.workload.steps {
 			println!("step {step:6}  loss {:.4}", f64::from(loss) / divisor);
 		}
 		Control::Continue
@@ -46,10 +47,25 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 		last = Some(o)
 	})?;
 	println!("{:.1} s", start.elapsed().as_secs_f64());
+	if let (Some(path), Some(segment)) = (std::env::args().nth(3), &last) {
+		std::fs::write(&path, exported(&task, segment)?)?;
+		println!("{path}: the weights in float32");
+	}
 	match last {
 		Some(segment) => evaluated(&segment),
 		None => Ok(()),
 	}
+}
+
+/// The weights as safetensors.
+fn exported(task: &Task, segment: &SegmentOutput) -> Result<Vec<u8>, ModelError> {
+	for output in &segment.outputs {
+		if let Some(card) = Card::from_tensor(output)? {
+			return export::language_model(card, segment.state.clone());
+		}
+	}
+	let architecture = task.manifest.architecture(Path::new("."))?;
+	export::classifier(&architecture, &segment.state)
 }
 
 /// What the last segment measured on the held-out part.

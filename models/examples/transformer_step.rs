@@ -23,7 +23,9 @@ const ARCHITECTURE: &str =
 fn main() -> Result<(), Box<dyn std::error::Error>> {
 	let mut arguments = std::env::args().skip(1);
 	let steps: u32 = arguments.next().map_or(Ok(10), |n| n.parse())?;
-	let architecture = Architecture::from_toml(ARCHITECTURE)?;
+	let bits = std::env::var("GRADIENT_BITS").unwrap_or("7".into());
+	let text = ARCHITECTURE.replace("context = 64\n", &format!("context = 64\ngradient_bits = {bits}\n"));
+	let architecture = Architecture::from_toml(&text)?;
 	let vocabulary = Vocabulary::from_characters((0..65u8).map(|n| char::from(48 + n)).collect())?;
 	let tokens = (0..50_000).map(|n| (mix(n) % 65) as i32).collect();
 	let corpus = Corpus::new(vocabulary, tokens, vec![0; 65])?;
@@ -58,12 +60,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 	Ok(())
 }
 
+/// Name of a kind of operation, number of its instructions, and their time.
+type Kind = (&'static str, (u32, Duration));
+
 /// Number and time of the instructions of every kind in one step, the slowest first.
 fn by_kind(
 	program: &Program,
 	state: &[Tensor],
 	data: &[Tensor],
-) -> Result<Vec<(&'static str, (u32, Duration))>, Box<dyn std::error::Error>> {
+) -> Result<Vec<Kind>, Box<dyn std::error::Error>> {
 	let mut values: Vec<Option<Tensor>> = vec![None; program.tensors.len()];
 	for input in &program.inputs {
 		let given = match input.role {

@@ -80,6 +80,9 @@ pub struct Transformer {
 	/// these products, so they may be wider than the others; the loss is about half a percent lower.
 	#[serde(default = "default_attention_bits")]
 	pub attention_bits: u32,
+	/// Bits of the gradients that enter the products of the backward pass, sign included: 7, 8 or 13.
+	#[serde(default = "default_gradient_bits")]
+	pub gradient_bits: u32,
 	/// Windows of the held-out text that the evaluation measures, at most.
 	#[serde(default = "default_held_out_windows")]
 	pub held_out_windows: u32,
@@ -98,6 +101,10 @@ pub enum ReluMask {
 
 fn default_attention_bits() -> u32 {
 	8
+}
+
+fn default_gradient_bits() -> u32 {
+	7
 }
 
 fn default_held_out_windows() -> u32 {
@@ -128,6 +135,7 @@ impl Transformer {
 			("model.feed_forward", self.feed_forward(), 8, MAX_WIDTH),
 			("model.context", self.context, 2, 4096),
 			("model.attention_bits", self.attention_bits, 7, 8),
+			("model.gradient_bits", self.gradient_bits, 7, 13),
 			("model.held_out_windows", self.held_out_windows, 1, 1 << 16),
 		];
 		for (name, value, least, most) in bounded {

@@ -18,6 +18,8 @@ const ADDEND_LIMIT: i32 = 1 << 30;
 const NORM_UNIT: i32 = -10;
 /// [`Op::RmsExponent`] adds 32 so that it is not negative; the gradient's exponent is 3 higher.
 const NORM_GRADIENT_EXPONENT: i32 = 3 - 32;
+/// Most bits of a tensor that is cut into two operands.
+const HALVED_BITS: u32 = 29;
 /// Most bits of the gradient that goes through a normalisation.
 const NORM_GRADIENT_BITS: u32 = 12;
 
@@ -118,6 +120,56 @@ impl Builder {
 		let max = self.max_abs(x.mantissa)?;
 		let shift = self.map(Op::ExcessBits { bits: operand.bits() }, &[max])?;
 		self.quantise_by(x, shift, rounding, operand)
+	}
+
+	/// Int7 operands whose sum is the tensor to 13 bits: the upper half is rounded half up, what is left of it with keyed
+	/// random bits. The first one's exponent is 6 higher.
+	///
+	/// # Errors
+	/// As [`Builder::emit`].
+	pub fn quantise_in_two(&mut self, x: Scaled) -> Result<[Scaled; 2], Reason> {
+		// The difference of a value and its upper half fits 2^30.
+		let x = match self.magnitude(x.mantissa) > 1 << HALVED_BITS {
+			true => self.fill(x, HALVED_BITS)?,
+			false => x,
+		};
+		let bits = Operand::Narrow.bits();
+		let max = self.max_abs(x.mantissa)?;
+		let low = self.map(Op::ExcessBits { bits: 2 * bits }, &[max])?;
+		let high = self.raise(low, bits as i32)?;
+		let upper = self.quantise_by(x, high, Rounding::HalfUp, Operand::Narrow)?;
+
+		let zero = self.constant(0)?;
+		let right = self.map(Op::Sub, &[zero, high])?;
+		let limit = Operand::Narrow.limit() as i32;
+		let whole = self.map(Op::Rescale { unit: 0, limit }, &[x.mantissa, right])?;
+		let limit = 1 << HALVED_BITS;
+		let whole = self.map(Op::Rescale { unit: 0, limit }, &[whole, high])?;
+		let rest = Scaled {
+			mantissa: self.map(Op::Sub, &[x.mantissa, whole])?,
+			..x
+		};
+		let lower = self.quantise_by(rest, low, Rounding::Keyed, Operand::Narrow)?;
+		Ok([upper, lower])
+	}
+
+	/// The sum of two products with the operands of [`Builder::quantise_in_two`].
+	///
+	/// # Errors
+	/// As [`Builder::emit`].
+	pub fn add_halves(&mut self, upper: Scaled, lower: Scaled) -> Result<Scaled, Reason> {
+		let bits = Operand::Narrow.bits();
+		let most = |x: u32| u64::from(x);
+		let largest = (most(self.magnitude(upper.mantissa)) << bits) + most(self.magnitude(lower.mantissa));
+		if largest > i32::MAX as u64 {
+			return self.add_aligned(upper, lower);
+		}
+		let factor = self.constant(1 << bits)?;
+		let upper = self.map(Op::Multiply { shift: 0 }, &[upper.mantissa, factor])?;
+		Ok(Scaled {
+			mantissa: self.map(Op::Add, &[upper, lower.mantissa])?,
+			..lower
+		})
 	}
 
 	/// Operands with one exponent for every row: a row's bits do not depend on its neighbours.

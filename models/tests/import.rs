@@ -4,7 +4,7 @@
 
 mod bert;
 
-use bert::{config, config_json, file_bytes, tensors, Tensors, VOCABULARY};
+use bert::{config, config_json, file_bytes, tensors, tokenizer_json, write_folder, Tensors, VOCABULARY};
 use poaiw_models::{
 	encoder::Encoder,
 	import::{fixed, gain, linear, BertConfig, Pooling, SentenceEncoder, Tokens},
@@ -24,18 +24,6 @@ fn read(bytes: Vec<u8>) -> Result<Encoder, String> {
 	TensorFile::from_bytes(Path::new("m.safetensors"), bytes)
 		.and_then(|file| Encoder::from_bert(&config(), &file))
 		.map_err(|e| e.to_string())
-}
-
-/// A tokenizer of `size` words `w0`, `w1`, ... with `w1` and `w2` around every text.
-fn tokenizer_json(size: usize) -> String {
-	let words: Vec<String> = (0..size).map(|n| format!("\"w{n}\": {n}")).collect();
-	format!(
-		r#"{{"version": "1.0", "truncation": null, "padding": null, "added_tokens": [], "normalizer": null,
-		"pre_tokenizer": {{"type": "Whitespace"}},
-		"post_processor": {{"type": "BertProcessing", "sep": ["w2", 2], "cls": ["w1", 1]}},
-		"decoder": null, "model": {{"type": "WordLevel", "vocab": {{{}}}, "unk_token": "w0"}}}}"#,
-		words.join(", ")
-	)
 }
 
 /// A folder with a whole model, removed at the end.
@@ -58,12 +46,7 @@ fn folder() -> Folder {
 	let number = NUMBER.fetch_add(1, Ordering::Relaxed);
 	let folder = Folder(std::env::temp_dir().join(format!("poaiw-import-{}-{number}", std::process::id())));
 	fs::create_dir_all(folder.path()).unwrap();
-	let write = |name: &str, bytes: &[u8]| fs::write(folder.path().join(name), bytes).unwrap();
-	fs::create_dir(folder.path().join("1_Pooling")).unwrap();
-	write("config.json", config_json().as_bytes());
-	write("1_Pooling/config.json", br#"{"pooling_mode_mean_tokens": true}"#);
-	write("tokenizer.json", tokenizer_json(VOCABULARY).as_bytes());
-	write("model.safetensors", &file_bytes(&tensors()));
+	write_folder(folder.path());
 	folder
 }
 
@@ -308,7 +291,7 @@ proptest! {
 	}
 
 	#[test]
-	fn rows_should_be_quantised_to_half_a_unit(
+	fn rows_should_get_the_exponent_of_least_error(
 		values in proptest::collection::vec(-1e3f32..1e3, 12),
 		scale in -20i32..20,
 	) {
@@ -316,12 +299,21 @@ proptest! {
 		let matrix = linear(&values, 3, None).unwrap();
 		for ((row, mantissas), e) in values.chunks(4).zip(matrix.mantissas.chunks(4)).zip(&matrix.exponents) {
 			let unit = f64::from(*e).exp2();
+			let error = |v: &f32, m: f64, unit: f64| (f64::from(*v) - m * unit).abs();
 			for (v, m) in row.iter().zip(mantissas) {
 				prop_assert!((-63..=63).contains(m));
-				prop_assert!((f64::from(*v) - f64::from(*m) * unit).abs() <= unit / 2.0);
+				// Only the largest magnitudes may be cut off, and by less than half of themselves.
+				prop_assert!(error(v, f64::from(*m), unit) <= unit / 2.0 || m.unsigned_abs() == 63);
+				prop_assert!(f64::from(*v).abs() < 128.0 * unit);
 			}
-			// Never a coarser unit than needed.
+			// Never a coarser unit than needed, nor one that another unit beats.
 			prop_assert!(mantissas.iter().any(|m| m.unsigned_abs() >= 31) || row.iter().all(|v| *v == 0.0));
+			let own: f64 = row.iter().zip(mantissas).map(|(v, m)| error(v, f64::from(*m), unit).powi(2)).sum();
+			for other in [unit / 2.0, unit * 2.0] {
+				let best = |v: &f32| (f64::from(*v) / other).round().clamp(-63.0, 63.0);
+				let errors: f64 = row.iter().map(|v| error(v, best(v), other).powi(2)).sum();
+				prop_assert!(own <= errors * 1.000_001 + 1e-30, "{own} {errors}");
+			}
 		}
 	}
 }

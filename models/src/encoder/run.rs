@@ -207,8 +207,8 @@ impl Prepared {
 		}
 		let row = |place: &crate::inference::Place| -> Option<Vec<i32>> {
 			let output = batches.get(place.bucket)?.get(place.batch as usize)?;
-			let rows = output.i32s()?.chunks_exact(output.cols() as usize);
-			rows.skip(place.row as usize).next().map(<[i32]>::to_vec)
+			let mut rows = output.i32s()?.chunks_exact(output.cols() as usize);
+			rows.nth(place.row as usize).map(<[i32]>::to_vec)
 		};
 		joined
 			.places

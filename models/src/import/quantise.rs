@@ -40,6 +40,31 @@ pub fn fixed(values: &[f32], unit: i32) -> Result<Vec<i32>, String> {
 	values.iter().enumerate().map(convert).collect()
 }
 
+/// Mantissas and exponent of a row: the exponent that cuts nothing off, or the one below it if the finer unit is worth
+/// more than the largest values that are cut off, by the sum of squared errors.
+fn mantissas_of_row(row: &[f32]) -> (Vec<i8>, i32) {
+	let (whole, exponent) = to_mantissas(row, OPERAND_MAX);
+	let most = f64::from(OPERAND_MAX);
+	let scale = 2f64.powi(1 - exponent);
+	let cut: Vec<i8> = row
+		.iter()
+		.map(|v| (f64::from(*v) * scale).round().clamp(-most, most) as i8)
+		.collect();
+	let error = |mantissas: &[i8], exponent: i32| -> f64 {
+		let unit = 2f64.powi(exponent);
+		let errors = row
+			.iter()
+			.zip(mantissas)
+			.map(|(v, m)| f64::from(*v) - f64::from(*m) * unit);
+		errors.map(|e| e * e).sum()
+	};
+	if error(&cut, exponent - 1) < error(&whole, exponent) {
+		(cut, exponent - 1)
+	} else {
+		(whole, exponent)
+	}
+}
+
 /// A matrix `[rows, cols]` as int7 mantissas with an exponent for every row, and its bias in the unit of its output.
 ///
 /// # Errors
@@ -49,7 +74,7 @@ pub fn linear(values: &[f32], rows: usize, bias: Option<(&[f32], i32)>) -> Resul
 	let mut mantissas = Vec::with_capacity(values.len());
 	let mut exponents: Vec<Option<i32>> = Vec::with_capacity(rows);
 	for (n, row) in values.chunks_exact(cols.max(1)).enumerate() {
-		let (of_row, exponent) = to_mantissas(row, OPERAND_MAX);
+		let (of_row, exponent) = mantissas_of_row(row);
 		let zero = of_row.iter().all(|m| *m == 0);
 		if !zero && exponent.abs() > MAX_EXPONENT {
 			return Err(format!(

@@ -30,7 +30,17 @@ pub(super) struct Gradients {
 /// A gradient that reached the output of a product.
 struct Arrived {
 	/// Its operands.
-	g: Scaled,
+	first: Gradient,
+	/// What is added to them.
+	rest: Option<Gradient>,
+	/// Whether they are int8, so that their products draw no tickets.
+	wide: bool,
+}
+
+/// Operands of a gradient.
+struct Gradient {
+	/// As they stand.
+	rows: Scaled,
 	/// Transposed, for the gradient of the weights.
 	columns: Scaled,
 }
@@ -42,17 +52,56 @@ fn transposed(b: &mut Builder, x: Scaled) -> Result<Scaled, Reason> {
 	})
 }
 
-fn arrive(b: &mut Builder, gradient: Scaled) -> Result<Arrived, Reason> {
-	let g = b.quantise(gradient, Rounding::Keyed, Operand::Narrow)?;
-	let columns = transposed(b, g)?;
-	Ok(Arrived { g, columns })
+fn arrive(b: &mut Builder, bits: u32, gradient: Scaled) -> Result<Arrived, Reason> {
+	let (first, rest) = match bits {
+		13 => {
+			let [upper, lower] = b.quantise_in_two(gradient)?;
+			(upper, Some(lower))
+		}
+		8 => (b.quantise(gradient, Rounding::Keyed, Operand::Wide)?, None),
+		_ => (b.quantise(gradient, Rounding::Keyed, Operand::Narrow)?, None),
+	};
+	let mut with_columns = |rows| {
+		let columns = transposed(b, rows)?;
+		Ok(Gradient { rows, columns })
+	};
+	Ok(Arrived {
+		first: with_columns(first)?,
+		rest: rest.map(with_columns).transpose()?,
+		wide: bits == 8,
+	})
 }
 
 impl Arrived {
 	/// Gradient of the product's input.
 	fn input(&self, b: &mut Builder, weights: Scaled) -> Result<Scaled, Reason> {
 		let weights = transposed(b, weights)?;
-		b.product(self.g, weights)
+		self.products(b, |g| g.rows, weights)
+	}
+
+	/// Gradient of the product's weights.
+	fn weights(&self, b: &mut Builder, input: Scaled) -> Result<Scaled, Reason> {
+		self.products(b, |g| g.columns, input)
+	}
+
+	fn products(
+		&self,
+		b: &mut Builder,
+		of: impl Fn(&Gradient) -> Scaled,
+		other: Scaled,
+	) -> Result<Scaled, Reason> {
+		let mut product = |gradient| match self.wide {
+			true => b.wide_product(of(gradient), other),
+			false => b.product(of(gradient), other),
+		};
+		let first = product(&self.first)?;
+		match &self.rest {
+			None => Ok(first),
+			Some(rest) => {
+				let rest = product(rest)?;
+				b.add_halves(first, rest)
+			}
+		}
 	}
 }
 
@@ -69,17 +118,18 @@ pub(super) fn backward(
 		mantissa: b.map(Op::SoftmaxGradient, &of_softmax)?,
 		exponent: b.constant(unit)?,
 	};
+	let bits = shape.model.gradient_bits;
 	let mut gradients = weights.to_vec();
-	let arrived = arrive(b, of_logits)?;
+	let arrived = arrive(b, bits, of_logits)?;
 	let input = transposed(b, forward.a)?;
-	gradients[0] = b.product(arrived.columns, input)?;
+	gradients[0] = arrived.weights(b, input)?;
 	let of_norm = arrived.input(b, weights[0])?;
 	let of_stream = b.rms_norm_gradient(of_norm, &forward.norm)?;
 	let mut stream = b.fill(of_stream, STREAM_GRADIENT_BITS)?;
 	for (layer, block) in (0..shape.model.layers).zip(&forward.blocks).rev() {
 		let of_layer = |part| weight(weights, layer, part);
 		let mut set = |part, gradient| gradients[place(layer, part) - HEAD] = gradient;
-		stream = feed_forward(b, block, stream, of_layer, &mut set)?;
+		stream = feed_forward(b, bits, block, stream, of_layer, &mut set)?;
 		stream = attention(b, shape, block, stream, of_layer, &mut set)?;
 	}
 	Ok(Gradients {
@@ -90,22 +140,23 @@ pub(super) fn backward(
 
 fn feed_forward(
 	b: &mut Builder,
+	bits: u32,
 	block: &Block,
 	stream: Scaled,
 	weights: impl Fn(Part) -> Scaled,
 	set: &mut impl FnMut(Part, Scaled),
 ) -> Result<Scaled, Reason> {
-	let arrived = arrive(b, stream)?;
+	let arrived = arrive(b, bits, stream)?;
 	let hidden = transposed(b, block.f)?;
-	set(Part::Down, b.product(arrived.columns, hidden)?);
+	set(Part::Down, arrived.weights(b, hidden)?);
 	let of_hidden = arrived.input(b, weights(Part::Down))?;
 	let passed = Scaled {
 		mantissa: b.map(Op::ReluGrad, &[of_hidden.mantissa, block.mask])?,
 		..of_hidden
 	};
-	let arrived = arrive(b, passed)?;
+	let arrived = arrive(b, bits, passed)?;
 	let input = transposed(b, block.b)?;
-	set(Part::Up, b.product(arrived.columns, input)?);
+	set(Part::Up, arrived.weights(b, input)?);
 	let of_norm = arrived.input(b, weights(Part::Up))?;
 	let of_stream = b.rms_norm_gradient(of_norm, &block.second_norm)?;
 	b.add_to_gradient(stream, of_stream)
@@ -119,10 +170,10 @@ fn attention(
 	weights: impl Fn(Part) -> Scaled,
 	set: &mut impl FnMut(Part, Scaled),
 ) -> Result<Scaled, Reason> {
-	let heads = shape.training_heads();
-	let arrived = arrive(b, stream)?;
+	let (heads, bits) = (shape.training_heads(), shape.model.gradient_bits);
+	let arrived = arrive(b, bits, stream)?;
 	let input = transposed(b, block.o)?;
-	set(Part::Output, b.product(arrived.columns, input)?);
+	set(Part::Output, arrived.weights(b, input)?);
 	let of_output = arrived.input(b, weights(Part::Output))?;
 	let of_projections = b.attention_gradient(&heads, &block.attention, of_output)?;
 
@@ -132,8 +183,8 @@ fn attention(
 		.into_iter()
 		.zip(of_projections)
 	{
-		let arrived = arrive(b, gradient)?;
-		set(part, b.product(arrived.columns, input)?);
+		let arrived = arrive(b, bits, gradient)?;
+		set(part, arrived.weights(b, input)?);
 		let of_input = arrived.input(b, weights(part))?;
 		sum = Some(match sum {
 			None => of_input,

@@ -41,6 +41,28 @@ impl Rng {
 	}
 }
 
+/// A tokenizer of `size` words `w0`, `w1`, ... with `w1` and `w2` around every text.
+pub fn tokenizer_json(size: usize) -> String {
+	let words: Vec<String> = (0..size).map(|n| format!("\"w{n}\": {n}")).collect();
+	format!(
+		r#"{{"version": "1.0", "truncation": null, "padding": null, "added_tokens": [], "normalizer": null,
+		"pre_tokenizer": {{"type": "Whitespace"}},
+		"post_processor": {{"type": "BertProcessing", "sep": ["w2", 2], "cls": ["w1", 1]}},
+		"decoder": null, "model": {{"type": "WordLevel", "vocab": {{{}}}, "unk_token": "w0"}}}}"#,
+		words.join(", ")
+	)
+}
+
+/// Writes a whole model in the layout in which they are published.
+pub fn write_folder(folder: &Path) {
+	let write = |name: &str, bytes: &[u8]| std::fs::write(folder.join(name), bytes).unwrap();
+	std::fs::create_dir_all(folder.join("1_Pooling")).unwrap();
+	write("config.json", config_json().as_bytes());
+	write("1_Pooling/config.json", br#"{"pooling_mode_mean_tokens": true}"#);
+	write("tokenizer.json", tokenizer_json(VOCABULARY).as_bytes());
+	write("model.safetensors", &file_bytes(&tensors()));
+}
+
 pub fn config_json() -> String {
 	format!(
 		r#"{{"model_type": "bert", "hidden_act": "gelu", "hidden_size": {WIDTH}, "intermediate_size": {INNER},
