@@ -265,7 +265,7 @@ fn steps(name: &str, Model(workload, data): &Model, count: u32) {
 			};
 			let start = Instant::now();
 			let done = run_program_with(buffers, &workload.step, &info.step, context, given, |n, _| {
-				note(Instant::now(), Some(n as u32));
+				note(Instant::now(), Some(n));
 			});
 			let end = Instant::now();
 			note(end, None);

@@ -18,8 +18,8 @@ use poaiw_primitives::{
 	AccountId, Hash32,
 };
 use poaiw_program::{
-	check_links, run::initial_state, state_root, task_metric, task_output_root, SegmentKind, Tensor, TensorDecl,
-	Workload, WorkloadInfo,
+	check_links, run::initial_state, state_root, task_metric, task_output_root, SegmentKind, Tensor,
+	TensorDecl, Workload, WorkloadInfo,
 };
 
 /// A result that was checked.
@@ -215,11 +215,7 @@ fn check_seed(workload: &Workload, info: &WorkloadInfo, claim: &Attestation, see
 }
 
 /// The final state. Inference has none, and nothing is stored for it.
-async fn final_state(
-	store: &ArtifactStore,
-	info: &WorkloadInfo,
-	claim: &Attestation,
-) -> Result<Vec<Tensor>> {
+async fn final_state(store: &ArtifactStore, info: &WorkloadInfo, claim: &Attestation) -> Result<Vec<Tensor>> {
 	if !info.state.is_empty() {
 		let stored = store.get_state(&claim.final_state_root, &info.state).await;
 		return stored.map_err(artifact_error);
@@ -237,11 +233,7 @@ async fn final_state(
 }
 
 /// The outputs of every evaluation of a checked trace.
-async fn outputs(
-	store: &ArtifactStore,
-	workload: &Workload,
-	trace: &Trace,
-) -> Result<Vec<Vec<Tensor>>> {
+async fn outputs(store: &ArtifactStore, workload: &Workload, trace: &Trace) -> Result<Vec<Vec<Tensor>>> {
 	let Some(decls) = output_decls(workload) else {
 		return Ok(Vec::new());
 	};

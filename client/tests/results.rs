@@ -11,8 +11,8 @@ use poaiw_primitives::{
 	AccountId, Hash, Hash32,
 };
 use poaiw_program::{
-	interpreter::run_segment, run::initial_state, state_root, task_metric, task_output_root, Control, Observer,
-	Product, ProductSite,
+	interpreter::run_segment, run::initial_state, state_root, task_metric, task_output_root, Control,
+	Observer, Product, ProductSite,
 };
 use std::{
 	fs,
@@ -224,7 +224,10 @@ async fn tampered_artifacts_should_be_refused() {
 	let claim = claim(&mut report).clone();
 	let info = &bench.task.info;
 	let sizes = (info.segments, bench.task.workload.steps);
-	let trace = bench.store.get_trace(&claim.trace_root, (TASK, &WORKER), sizes).await;
+	let trace = bench
+		.store
+		.get_trace(&claim.trace_root, (TASK, &WORKER), sizes)
+		.await;
 	let evaluation = trace.unwrap().records.last().unwrap().evaluation.unwrap();
 	let artifacts = [
 		("workload", spec_root, 0),

@@ -4,9 +4,10 @@
 //!
 //!     cargo run --release -p poaiw-models --example transformer_step -- 10
 //!
-//! With a second argument, the time of every kind of operation as well.
+//! The second argument is `gradient_bits`, 7 or 13. With a third one, the time of every kind of operation as well.
 
 use poaiw_models::{
+	architecture::Model,
 	text::{Corpus, Vocabulary},
 	transformer, Architecture,
 };
@@ -23,9 +24,10 @@ const ARCHITECTURE: &str =
 fn main() -> Result<(), Box<dyn std::error::Error>> {
 	let mut arguments = std::env::args().skip(1);
 	let steps: u32 = arguments.next().map_or(Ok(10), |n| n.parse())?;
-	let bits = std::env::var("GRADIENT_BITS").unwrap_or("7".into());
-	let text = ARCHITECTURE.replace("context = 64\n", &format!("context = 64\ngradient_bits = {bits}\n"));
-	let architecture = Architecture::from_toml(&text)?;
+	let mut architecture = Architecture::from_toml(ARCHITECTURE)?;
+	if let (Some(bits), Model::Transformer(model)) = (arguments.next(), &mut architecture.model) {
+		model.gradient_bits = bits.parse()?;
+	}
 	let vocabulary = Vocabulary::from_characters((0..65u8).map(|n| char::from(48 + n)).collect())?;
 	let tokens = (0..50_000).map(|n| (mix(n) % 65) as i32).collect();
 	let corpus = Corpus::new(vocabulary, tokens, vec![0; 65])?;

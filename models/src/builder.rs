@@ -142,17 +142,6 @@ impl Builder {
 		})
 	}
 
-	/// `a · bᵀ` of int8 operands, exponents added. No ticket is drawn from it.
-	///
-	/// # Errors
-	/// As [`Builder::emit`].
-	pub fn wide_product(&mut self, a: Scaled, b: Scaled) -> Result<Scaled, Reason> {
-		Ok(Scaled {
-			mantissa: self.group_product(a.mantissa, b.mantissa, 1)?,
-			exponent: self.map(Op::Add, &[a.exponent, b.exponent])?,
-		})
-	}
-
 	/// The largest magnitude of a tensor of words: partials, as often as needed, and their maximum.
 	///
 	/// # Errors

@@ -159,9 +159,9 @@ impl Builder {
 	/// As [`Builder::emit`].
 	pub fn add_halves(&mut self, upper: Scaled, lower: Scaled) -> Result<Scaled, Reason> {
 		let bits = Operand::Narrow.bits();
-		let most = |x: u32| u64::from(x);
-		let largest = (most(self.magnitude(upper.mantissa)) << bits) + most(self.magnitude(lower.mantissa));
-		if largest > i32::MAX as u64 {
+		let [most, rest] = [upper, lower].map(|x| u64::from(self.magnitude(x.mantissa)));
+		if (most << bits) + rest > i32::MAX as u64 {
+			// Sums this long give up the last bits of the lower product.
 			return self.add_aligned(upper, lower);
 		}
 		let factor = self.constant(1 << bits)?;

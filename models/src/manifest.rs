@@ -234,8 +234,13 @@ impl TaskManifest {
 		}
 		let inference = self.class == Class::Inference;
 		if inference != (self.data.format == Format::Lines) || inference != self.inference.is_some() {
-			let remedy = "an [inference] table and format = \"lines\" belong to class = \"inference\", and only to it";
-			return Err(field("class", format!("{:?}", self.class).to_lowercase(), remedy.into()));
+			let remedy =
+				"an [inference] table and format = \"lines\" belong to class = \"inference\", and only to it";
+			return Err(field(
+				"class",
+				format!("{:?}", self.class).to_lowercase(),
+				remedy.into(),
+			));
 		}
 		self.data.check_kind()?;
 		let offset = self.data.encoding.offset;

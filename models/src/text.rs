@@ -7,6 +7,7 @@ use crate::{
 	card::Card,
 	dataset::{open, MAX_DATA_BYTES},
 	error::{field, ModelError},
+	import::parse_tokenizer,
 };
 use poaiw_program::{DataDecl, Tensor, TensorDecl};
 use serde::{Deserialize, Serialize};
@@ -114,7 +115,7 @@ impl Vocabulary {
 	/// # Errors
 	/// If it is not one, or its vocabulary is empty or too large.
 	pub fn from_tokenizer_json(json: String) -> Result<Self, ModelError> {
-		let tokenizer = tokenizers::Tokenizer::from_bytes(json.as_bytes())
+		let tokenizer = parse_tokenizer(json.as_bytes())
 			.map_err(|e| vocabulary_fault(e, "give a tokenizer.json of the `tokenizers` library"))?;
 		let this = Self::Tokenizer {
 			tokenizer: Box::new(tokenizer),

@@ -86,10 +86,10 @@ fn small_conv(optimiser: &str) -> (Workload, Vec<Tensor>) {
 }
 
 /// A tiny transformer on a text of ten characters.
-fn small_transformer(optimiser: &str) -> (Workload, Vec<Tensor>) {
+fn small_transformer(optimiser: &str, model: &str) -> (Workload, Vec<Tensor>) {
 	let architecture = Architecture::from_toml(&format!(
-		"[model]\nkind = \"transformer\"\nlayers = 1\nwidth = 12\nheads = 3\nfeed_forward = 20\ncontext = 5\n\
-		held_out_windows = 2\n[training]\nbatch = 3\nsteps = 6\nsteps_per_segment = 3\n[optimiser]\n{optimiser}"
+		"[model]\nkind = \"transformer\"\nlayers = 1\nwidth = 12\nheads = 3\ncontext = 5\n\
+		{model}\nheld_out_windows = 2\n[training]\nbatch = 3\nsteps = 6\nsteps_per_segment = 3\n[optimiser]\n{optimiser}"
 	))
 	.unwrap();
 	let mut rng = Rng(2);
@@ -201,9 +201,22 @@ fn a_transformer_should_run_inside_of_its_ranges_with_every_optimiser() {
 		"kind = \"l1-adam\"\nrate = 0.003",
 		"kind = \"sgd\"\nrate = 2.0",
 	] {
-		let (w, data) = small_transformer(optimiser);
-		run_workload(&w, &data, 6);
+		for gradient_bits in [7, 13] {
+			let model = format!("feed_forward = 20\ngradient_bits = {gradient_bits}");
+			let (w, data) = small_transformer(optimiser, &model);
+			run_workload(&w, &data, 6);
+		}
 	}
+}
+
+#[test]
+fn gradients_in_two_operands_should_run_inside_of_their_ranges_where_sums_are_long() {
+	// The sum of both products' ranges would leave 32 bits.
+	let (w, data) = small_transformer(
+		"kind = \"l1-adam\"\nrate = 0.003",
+		"feed_forward = 9000\ngradient_bits = 13",
+	);
+	run_workload(&w, &data, 2);
 }
 
 /// Changes the parameters of an operation.
@@ -327,12 +340,23 @@ fn mutate(w: &mut Workload, rng: &mut Rng) {
 fn altered_workloads_should_be_refused_or_run_without_overflow() {
 	let originals = [
 		small("kind = \"l1-adam\"\nrate = 0.003"),
-		small_transformer("kind = \"adam\"\nrate = 0.003\nweight_decay = 0.1"),
+		small_transformer(
+			"kind = \"adam\"\nrate = 0.003\nweight_decay = 0.1",
+			"feed_forward = 20",
+		),
+		small_transformer(
+			"kind = \"adam\"\nrate = 0.003\nweight_decay = 0.1",
+			"feed_forward = 20\ngradient_bits = 13",
+		),
 	];
 	let (mut accepted, mut refused, mut kinds) = (0, 0, std::collections::BTreeSet::new());
 	for seed in 0..4000 {
 		let mut rng = Rng(seed);
-		let (original, data) = &originals[usize::from(seed % 4 == 0)];
+		let (original, data) = match seed % 4 {
+			// Every fourth one is a transformer.
+			0 => &originals[1 + seed as usize / 4 % 2],
+			_ => &originals[0],
+		};
 		let mut w = original.clone();
 		for _ in 0..1 + rng.below(2) {
 			mutate(&mut w, &mut rng);

@@ -194,6 +194,9 @@ fn tokenizers_of_another_vocabulary_should_be_refused() {
 		.to_string();
 	assert!(text.contains("numbers up to 99"), "{text}");
 	assert!(Tokens::from_json(path, b"{}", 3).is_err());
+	// The library's own reader panics at an error inside of this field.
+	let broken = tokenizer_json(VOCABULARY).replace("\"decoder\": null", "\"decoder\": nul");
+	assert!(Tokens::from_json(path, broken.as_bytes(), VOCABULARY as u32).is_err());
 }
 
 #[test]

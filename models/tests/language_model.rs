@@ -12,7 +12,7 @@ use poaiw_models::{
 use poaiw_program::{
 	initial_state,
 	interpreter::{run_all, run_program, Given},
-	state_root, validate, Context, Control, Interpreter, SegmentOutput, StepBackend, Tensor,
+	state_root, validate, Context, Control, Interpreter, Op, SegmentOutput, StepBackend, Tensor,
 };
 use std::{
 	fs,
@@ -268,6 +268,30 @@ fn prompts_and_settings_that_do_not_fit_should_be_named() {
 		.unwrap_err()
 		.to_string();
 	assert!(error.contains("don't belong together"), "{error}");
+}
+
+#[test]
+fn gradients_in_two_operands_should_double_the_backward_products_and_train_as_well() {
+	let mut manifest = fs::read_to_string(example("quick.toml")).unwrap();
+	let shorter = Task::from_file(&example("quick.toml")).unwrap();
+	manifest = manifest.replace("context = 32", "context = 32\ngradient_bits = 13");
+	let folder = std::env::temp_dir().join(format!("poaiw-split-gradients-{}", std::process::id()));
+	fs::create_dir_all(&folder).unwrap();
+	fs::write(folder.join("quick.toml"), manifest).unwrap();
+	fs::copy(example("alice.txt"), folder.join("alice.txt")).unwrap();
+	let longer = Task::from_file(&folder.join("quick.toml")).unwrap();
+	fs::remove_dir_all(&folder).unwrap();
+
+	let products = |task: &Task| {
+		let steps = &task.workload.step.instructions;
+		steps.iter().filter(|i| i.op == Op::Product).count()
+	};
+	// Seven matrices of one block: a product forward and two backward each.
+	assert_eq!((products(&shorter), products(&longer)), (7 * 3, 7 * 5));
+	let loss = |task: &Task| mean(&held_out(train(task, [7; 32]).last().unwrap()));
+	let (int7, split) = (loss(&shorter), loss(&longer));
+	println!("int7 {int7:.3}, split {split:.3}");
+	assert!(split < int7 * 1.01 && split != int7, "{split} and {int7}");
 }
 
 #[test]

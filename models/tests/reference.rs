@@ -89,7 +89,7 @@ fn batches() -> Vec<i32> {
 fn architecture(mask: &str, floor: bool) -> Architecture {
 	// Any number of steps above the warm-up gives the same rates in the first 20.
 	Architecture::from_toml(&format!(
-		"[model]\nkind = \"transformer\"\nlayers = 2\nwidth = 128\nheads = 4\ncontext = 64\nattention_bits = 7\nmask = \"{mask}\"\n\
+		"[model]\nkind = \"transformer\"\nlayers = 2\nwidth = 128\nheads = 4\ncontext = 64\nattention_bits = 7\ngradient_bits = 7\nmask = \"{mask}\"\n\
 		[training]\nbatch = {BATCH}\nsteps = 200\nsteps_per_segment = 20\n\
 		[optimiser]\nkind = \"adam\"\nrate = 2e-3\nweight_decay = 0.1\nfloor = {floor}\n\
 		[schedule]\nwarmup_steps = 100\n"

@@ -58,6 +58,13 @@ fn faulty_transformers_should_be_named_with_a_remedy() {
 		"heads = 2\nattention_bits = 9",
 		&["`model.attention_bits` is 9", "7 to 8"],
 	);
+	for bits in ["0", "6", "8", "12", "14"] {
+		refused(
+			"heads = 2",
+			&format!("heads = 2\ngradient_bits = {bits}"),
+			&[&format!("`model.gradient_bits` is {bits}"), "7 or 13"],
+		);
+	}
 	refused("heads = 2", "heads = 2\nmask = \"none\"", &["none", "activation"]);
 	refused(
 		"heads = 2",
@@ -280,16 +287,20 @@ fn matrices_should_be_those_of_the_model() {
 #[test]
 fn larger_models_should_keep_every_bound() {
 	let corpus = corpus(40_000);
-	for (layers, width, heads, context, batch, bits) in [
-		(4, 256, 8, 256, 16, 7),
-		(4, 256, 8, 256, 16, 8),
-		(12, 768, 12, 512, 8, 7),
-		(2, 2048, 16, 1024, 4, 7),
-		(48, 64, 4, 64, 16, 8),
+	for (layers, width, heads, context, batch, bits, gradient_bits) in [
+		(4, 256, 8, 256, 16, 7, 7),
+		(4, 256, 8, 256, 16, 8, 7),
+		(4, 256, 8, 256, 64, 8, 13),
+		(12, 768, 12, 512, 8, 7, 7),
+		(12, 768, 12, 512, 8, 8, 13),
+		(2, 2048, 16, 1024, 4, 7, 7),
+		(2, 2048, 16, 1024, 4, 8, 13),
+		(48, 64, 4, 64, 16, 8, 7),
+		(24, 64, 4, 64, 16, 8, 13),
 	] {
 		let model = format!(
 			"[model]\nkind = \"transformer\"\nlayers = {layers}\nwidth = {width}\nheads = {heads}\ncontext = {context}\n\
-			attention_bits = {bits}\nheld_out_windows = 2\n[training]\nbatch = {batch}\nsteps = 4\nsteps_per_segment = 2\n\
+			attention_bits = {bits}\ngradient_bits = {gradient_bits}\nheld_out_windows = 2\n[training]\nbatch = {batch}\nsteps = 4\nsteps_per_segment = 2\n\
 			[optimiser]\nkind = \"adam\"\nrate = 0.003"
 		);
 		let workload = compile(&Architecture::from_toml(&model).unwrap(), &corpus);
@@ -316,12 +327,13 @@ proptest! {
 		context in 2u32..40,
 		batch in 1u32..20,
 		bits in 7u32..9,
+		gradient_bits in prop::sample::select(vec![7u32, 13]),
 		optimiser in 0usize..3,
 	) {
 		let optimiser = ["kind = \"adam\"\nrate = 0.003", "kind = \"l1-adam\"\nrate = 0.003", "kind = \"sgd\"\nrate = 0.1"][optimiser];
 		let model = format!(
 			"[model]\nkind = \"transformer\"\nlayers = {layers}\nwidth = {}\nheads = {heads}\ncontext = {context}\n\
-			attention_bits = {bits}\nfeed_forward = 24\n[training]\nbatch = {batch}\nsteps = 4\nsteps_per_segment = 2\n\
+			attention_bits = {bits}\ngradient_bits = {gradient_bits}\nfeed_forward = 24\n[training]\nbatch = {batch}\nsteps = 4\nsteps_per_segment = 2\n\
 			[optimiser]\n{optimiser}",
 			head * heads
 		);

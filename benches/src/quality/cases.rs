@@ -301,7 +301,7 @@ impl Prepared {
 	/// If one of them fails.
 	pub fn pairs(&self, bench: &Bench, threads: usize) -> Result<Vec<Pair>> {
 		let mut pairs: Vec<Pair> = Vec::new();
-		for seed in 1..=bench.seeds {
+		for seed in bench.seeds.clone() {
 			let folder = bench.folder(self.case.name, seed)?;
 			let (name, steps) = (self.case.name, self.steps());
 			println!("{name}, seed {seed}: {steps} steps");

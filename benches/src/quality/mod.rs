@@ -16,6 +16,7 @@ use anyhow::{Context, Result};
 use serde::{de::DeserializeOwned, Serialize};
 use std::{
 	fs,
+	ops::Range,
 	path::{Path, PathBuf},
 };
 
@@ -26,8 +27,8 @@ pub struct Bench {
 	pub data: Option<PathBuf>,
 	/// Folder for the environment and results.
 	pub work: PathBuf,
-	/// Number of seeds.
-	pub seeds: u32,
+	/// The seeds; the twin's rate is chosen with the first one.
+	pub seeds: Range<u32>,
 	/// Python of the virtual environment.
 	pub python: PathBuf,
 }

@@ -142,11 +142,23 @@ mod tests {
 
 	#[tokio::test]
 	async fn sampling_should_name_a_folder_that_is_no_result() {
-		let args = ["poaiw", "model", "sample", "--json", "--model", "/does/not/exist", "--prompt", "a"];
+		let args = [
+			"poaiw",
+			"model",
+			"sample",
+			"--json",
+			"--model",
+			"/does/not/exist",
+			"--prompt",
+			"a",
+		];
 		let error = run(Cli::try_parse_from(args).unwrap()).await.unwrap_err();
 		assert_eq!(error.exit_code(), 6);
 		let text = error.to_string();
-		assert!(text.contains("/does/not/exist") && text.contains("index.json"), "{text}");
+		assert!(
+			text.contains("/does/not/exist") && text.contains("index.json"),
+			"{text}"
+		);
 		assert!(text.contains("poaiw task result"), "{text}");
 	}
 

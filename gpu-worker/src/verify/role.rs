@@ -252,7 +252,9 @@ impl Verifier {
 	/// The state before a segment: derived if it is the initial one, fetched otherwise.
 	async fn state(&self, case: &Case, segment: u32) -> Result<Vec<Tensor>, ArtifactError> {
 		match case.state_before(segment) {
-			Some(root) if root != case.brief.attestation.initial_state_root => self.store.get_state(&root, &case.info.state).await,
+			Some(root) if root != case.brief.attestation.initial_state_root => {
+				self.store.get_state(&root, &case.info.state).await
+			}
 			_ => Ok(case.initial.clone()),
 		}
 	}

@@ -13,6 +13,7 @@ mod tokens;
 pub use bert::BERT_PREFIX;
 pub use config::{BertConfig, Pooling};
 pub use quantise::{fixed, gain, linear};
+pub(crate) use tokens::parse_tokenizer;
 pub use tokens::Tokens;
 
 use crate::{encoder::Encoder, error::ModelError, safetensors_file::TensorFile};

@@ -4,7 +4,7 @@
 
 use super::whole;
 use crate::error::{field, ModelError};
-use std::{fmt, path::Path};
+use std::{fmt, panic::catch_unwind, path::Path};
 
 /// Longest tokenizer file.
 pub const MAX_BYTES: u64 = 64 << 20;
@@ -23,18 +23,27 @@ impl fmt::Debug for Tokens {
 	}
 }
 
+/// A tokenizer from the bytes of a `tokenizer.json`.
+///
+/// The library unwraps errors inside of its reader: what is no JSON never gets there, and a panic in it is an error here.
+///
+/// # Errors
+/// In words, if it is none.
+pub(crate) fn parse_tokenizer(json: &[u8]) -> Result<tokenizers::Tokenizer, String> {
+	let remedy = "give a tokenizer.json of the `tokenizers` library";
+	serde_json::from_slice::<serde_json::Value>(json).map_err(|e| format!("{e}: {remedy}"))?;
+	catch_unwind(|| tokenizers::Tokenizer::from_bytes(json))
+		.map_err(|_| format!("its parts don't fit together: {remedy}"))?
+		.map_err(|e| format!("{e}: {remedy}"))
+}
+
 impl Tokens {
 	/// From the bytes of a `tokenizer.json`; `path` is for messages.
 	///
 	/// # Errors
 	/// If it is not one, or its vocabulary is not of the size that the model has.
 	pub fn from_json(path: &Path, json: &[u8], vocabulary: u32) -> Result<Self, ModelError> {
-		let mut tokenizer = tokenizers::Tokenizer::from_bytes(json).map_err(|e| {
-			whole(
-				path,
-				format!("{e}: give a tokenizer.json of the `tokenizers` library"),
-			)
-		})?;
+		let mut tokenizer = parse_tokenizer(json).map_err(|reason| whole(path, reason))?;
 		let got = tokenizer.get_vocab_size(true);
 		let highest = tokenizer.get_vocab(true).into_values().max().unwrap_or_default();
 		if got as u64 != u64::from(vocabulary) || highest >= vocabulary {

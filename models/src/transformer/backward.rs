@@ -31,10 +31,8 @@ pub(super) struct Gradients {
 struct Arrived {
 	/// Its operands.
 	first: Gradient,
-	/// What is added to them.
+	/// The lower half, where the gradient is cut in two.
 	rest: Option<Gradient>,
-	/// Whether they are int8, so that their products draw no tickets.
-	wide: bool,
 }
 
 /// Operands of a gradient.
@@ -52,14 +50,12 @@ fn transposed(b: &mut Builder, x: Scaled) -> Result<Scaled, Reason> {
 	})
 }
 
-fn arrive(b: &mut Builder, bits: u32, gradient: Scaled) -> Result<Arrived, Reason> {
-	let (first, rest) = match bits {
-		13 => {
-			let [upper, lower] = b.quantise_in_two(gradient)?;
-			(upper, Some(lower))
-		}
-		8 => (b.quantise(gradient, Rounding::Keyed, Operand::Wide)?, None),
-		_ => (b.quantise(gradient, Rounding::Keyed, Operand::Narrow)?, None),
+fn arrive(b: &mut Builder, shape: Shape<'_>, gradient: Scaled) -> Result<Arrived, Reason> {
+	let (first, rest) = if shape.model.split_gradients() {
+		let [upper, lower] = b.quantise_in_two(gradient)?;
+		(upper, Some(lower))
+	} else {
+		(b.quantise(gradient, Rounding::Keyed, Operand::Narrow)?, None)
 	};
 	let mut with_columns = |rows| {
 		let columns = transposed(b, rows)?;
@@ -68,7 +64,6 @@ fn arrive(b: &mut Builder, bits: u32, gradient: Scaled) -> Result<Arrived, Reaso
 	Ok(Arrived {
 		first: with_columns(first)?,
 		rest: rest.map(with_columns).transpose()?,
-		wide: bits == 8,
 	})
 }
 
@@ -84,21 +79,18 @@ impl Arrived {
 		self.products(b, |g| g.columns, input)
 	}
 
+	/// The products of every operand with `other`, as one.
 	fn products(
 		&self,
 		b: &mut Builder,
 		of: impl Fn(&Gradient) -> Scaled,
 		other: Scaled,
 	) -> Result<Scaled, Reason> {
-		let mut product = |gradient| match self.wide {
-			true => b.wide_product(of(gradient), other),
-			false => b.product(of(gradient), other),
-		};
-		let first = product(&self.first)?;
+		let first = b.product(of(&self.first), other)?;
 		match &self.rest {
 			None => Ok(first),
 			Some(rest) => {
-				let rest = product(rest)?;
+				let rest = b.product(of(rest), other)?;
 				b.add_halves(first, rest)
 			}
 		}
@@ -118,9 +110,8 @@ pub(super) fn backward(
 		mantissa: b.map(Op::SoftmaxGradient, &of_softmax)?,
 		exponent: b.constant(unit)?,
 	};
-	let bits = shape.model.gradient_bits;
 	let mut gradients = weights.to_vec();
-	let arrived = arrive(b, bits, of_logits)?;
+	let arrived = arrive(b, shape, of_logits)?;
 	let input = transposed(b, forward.a)?;
 	gradients[0] = arrived.weights(b, input)?;
 	let of_norm = arrived.input(b, weights[0])?;
@@ -129,7 +120,7 @@ pub(super) fn backward(
 	for (layer, block) in (0..shape.model.layers).zip(&forward.blocks).rev() {
 		let of_layer = |part| weight(weights, layer, part);
 		let mut set = |part, gradient| gradients[place(layer, part) - HEAD] = gradient;
-		stream = feed_forward(b, bits, block, stream, of_layer, &mut set)?;
+		stream = feed_forward(b, shape, block, stream, of_layer, &mut set)?;
 		stream = attention(b, shape, block, stream, of_layer, &mut set)?;
 	}
 	Ok(Gradients {
@@ -140,13 +131,13 @@ pub(super) fn backward(
 
 fn feed_forward(
 	b: &mut Builder,
-	bits: u32,
+	shape: Shape<'_>,
 	block: &Block,
 	stream: Scaled,
 	weights: impl Fn(Part) -> Scaled,
 	set: &mut impl FnMut(Part, Scaled),
 ) -> Result<Scaled, Reason> {
-	let arrived = arrive(b, bits, stream)?;
+	let arrived = arrive(b, shape, stream)?;
 	let hidden = transposed(b, block.f)?;
 	set(Part::Down, arrived.weights(b, hidden)?);
 	let of_hidden = arrived.input(b, weights(Part::Down))?;
@@ -154,7 +145,7 @@ fn feed_forward(
 		mantissa: b.map(Op::ReluGrad, &[of_hidden.mantissa, block.mask])?,
 		..of_hidden
 	};
-	let arrived = arrive(b, bits, passed)?;
+	let arrived = arrive(b, shape, passed)?;
 	let input = transposed(b, block.b)?;
 	set(Part::Up, arrived.weights(b, input)?);
 	let of_norm = arrived.input(b, weights(Part::Up))?;
@@ -170,8 +161,8 @@ fn attention(
 	weights: impl Fn(Part) -> Scaled,
 	set: &mut impl FnMut(Part, Scaled),
 ) -> Result<Scaled, Reason> {
-	let (heads, bits) = (shape.training_heads(), shape.model.gradient_bits);
-	let arrived = arrive(b, bits, stream)?;
+	let heads = shape.training_heads();
+	let arrived = arrive(b, shape, stream)?;
 	let input = transposed(b, block.o)?;
 	set(Part::Output, arrived.weights(b, input)?);
 	let of_output = arrived.input(b, weights(Part::Output))?;
@@ -183,7 +174,7 @@ fn attention(
 		.into_iter()
 		.zip(of_projections)
 	{
-		let arrived = arrive(b, bits, gradient)?;
+		let arrived = arrive(b, shape, gradient)?;
 		set(part, arrived.weights(b, input)?);
 		let of_input = arrived.input(b, weights(part))?;
 		sum = Some(match sum {

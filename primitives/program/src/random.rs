@@ -71,7 +71,9 @@ impl RandomKey {
 }
 
 /// Where an instruction runs: with the op and its inputs this decides every bit of its output.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
+#[derive(
+	Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo,
+)]
 pub struct Context {
 	/// Seed of the task.
 	pub seed: [u8; 32],

@@ -177,13 +177,21 @@ impl Workload {
 	/// The first fault: where it is, which bound is broken and by which values.
 	pub fn validate(&self) -> Result<WorkloadInfo, ValidateError> {
 		let part = |name: &'static str| move |r: Reason| r.at(Place::Part(Cow::Borrowed(name)));
-		let evaluations = if self.evaluate.is_some() { 1..=MAX_SEGMENTS } else { 0..=0 };
+		let evaluations = if self.evaluate.is_some() {
+			1..=MAX_SEGMENTS
+		} else {
+			0..=0
+		};
 		let fewest_steps = u32::from(self.evaluate.is_none());
 		bound("steps", self.steps, fewest_steps, MAX_STEPS).map_err(part("workload"))?;
-		bound("steps_per_segment", self.steps_per_segment, 1, self.steps.max(1))
-			.map_err(part("workload"))?;
-		bound("evaluations", self.evaluations, *evaluations.start(), *evaluations.end())
-			.map_err(part("workload"))?;
+		bound("steps_per_segment", self.steps_per_segment, 1, self.steps.max(1)).map_err(part("workload"))?;
+		bound(
+			"evaluations",
+			self.evaluations,
+			*evaluations.start(),
+			*evaluations.end(),
+		)
+		.map_err(part("workload"))?;
 		let (training_segments, segments) = (self.training_segments(), self.segments());
 		bound("segments", segments, 1, MAX_SEGMENTS).map_err(part("workload"))?;
 		self.check_without_training()?;
@@ -258,12 +266,20 @@ impl Workload {
 		for (name, program) in [("init", &self.init), ("step", &self.step)] {
 			if *program != Program::default() {
 				let got = format!("{} instructions", program.instructions.len());
-				return refuse(name, "a workload without steps has empty programs `init` and `step`", got);
+				return refuse(
+					name,
+					"a workload without steps has empty programs `init` and `step`",
+					got,
+				);
 			}
 		}
 		if self.loss != LossUnit::NONE {
 			let got = format!("{:?}", self.loss);
-			return refuse("workload", "a workload without steps has the loss unit 1 from 0 to 0", got);
+			return refuse(
+				"workload",
+				"a workload without steps has the loss unit 1 from 0 to 0",
+				got,
+			);
 		}
 		Ok(())
 	}
