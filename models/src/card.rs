@@ -11,6 +11,9 @@ use crate::{
 use poaiw_program::Tensor;
 use serde::{Deserialize, Serialize};
 
+/// First line of a model card. The rest is TOML and not JSON: `serde_json` reads no float inside of a tagged enum when another
+/// crate of the build asks it for arbitrary precision.
+const HEADER: &str = "# PoAIW model card\n";
 /// Largest model card.
 const MAX_CARD_BYTES: usize = 1 << 26;
 
@@ -18,12 +21,12 @@ const MAX_CARD_BYTES: usize = 1 << 26;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Card {
-	/// Model and training.
-	pub architecture: Architecture,
 	#[serde(default, skip_serializing_if = "Option::is_none")]
 	characters: Option<String>,
 	#[serde(default, skip_serializing_if = "Option::is_none")]
 	tokenizer: Option<String>,
+	/// Model and training.
+	pub architecture: Architecture,
 }
 
 impl Card {
@@ -55,18 +58,19 @@ impl Card {
 		}
 	}
 
-	/// As a data set: JSON, filled up with spaces.
+	/// As a data set: TOML, filled up with empty lines.
 	///
 	/// # Errors
 	/// If it is too large.
 	pub fn to_tensor(&self) -> Result<Tensor, ModelError> {
 		let fault = |e: String| field("model card", "not a tensor", e);
-		let mut bytes = serde_json::to_vec(self).map_err(|e| fault(e.to_string()))?;
+		let text = toml::to_string(self).map_err(|e| fault(e.to_string()))?;
+		let mut bytes = [HEADER, &text].concat().into_bytes();
 		if bytes.len() > MAX_CARD_BYTES {
 			let remedy = format!("use a tokenizer whose file has less than {MAX_CARD_BYTES} bytes");
 			return Err(field("model card", format!("{} bytes", bytes.len()), remedy));
 		}
-		bytes.resize(bytes.len().next_multiple_of(TOKEN_COLUMNS), b' ');
+		bytes.resize(bytes.len().next_multiple_of(TOKEN_COLUMNS), b'\n');
 		let rows = (bytes.len() / TOKEN_COLUMNS) as u32;
 		let values = bytes.into_iter().map(|byte| byte as i8).collect();
 		Tensor::from_i8(rows, TOKEN_COLUMNS as u32, values).map_err(|e| fault(e.to_string()))
@@ -80,17 +84,19 @@ impl Card {
 		let Some(values) = tensor.i8s() else {
 			return Ok(None);
 		};
-		if values.first() != Some(&(b'{' as i8)) {
+		let bytes: Vec<u8> = values.iter().map(|x| *x as u8).collect();
+		if !bytes.starts_with(HEADER.as_bytes()) {
 			return Ok(None);
 		}
-		let bytes: Vec<u8> = values.iter().map(|x| *x as u8).collect();
-		let card: Self = serde_json::from_slice(&bytes).map_err(|e| {
+		let fault = |e: String| {
 			field(
 				"model card",
 				"not readable",
 				format!("{e}: fetch the result again"),
 			)
-		})?;
+		};
+		let text = std::str::from_utf8(&bytes).map_err(|e| fault(e.to_string()))?;
+		let card: Self = toml::from_str(text).map_err(|e| fault(e.to_string()))?;
 		card.architecture.check()?;
 		Ok(Some(card))
 	}
