@@ -7,7 +7,7 @@ use crate::{
 	setup,
 	shell::{self, say},
 };
-use anyhow::Result;
+use anyhow::{Context, Result};
 use std::time::Instant;
 
 /// Options of `test`.
@@ -67,18 +67,33 @@ pub fn run(args: Args) -> Result<()> {
 		return Ok(());
 	}
 	step("end-to-end tests", &|| {
-		shell::run(software_vulkan(cargo().args([
-			"test",
-			"--release",
-			"--locked",
-			"--package",
-			"poaiw-devnet",
-			"--",
-			"--test-threads",
-			"1",
-		])))
+		// Of the whole workspace, and not of one package: the features of shared dependencies stay as they were built.
+		let mut command = cargo();
+		command.args(["test", "--release", "--locked", "--workspace", "--no-fail-fast"]);
+		for name in end_to_end()? {
+			command.args(["--test", &name]);
+		}
+		command.args(["--", "--test-threads", "1"]);
+		shell::run(software_vulkan(&mut command))
 	})?;
 	Ok(())
+}
+
+/// Names of the files in `devnet/tests`.
+fn end_to_end() -> Result<Vec<String>> {
+	let folder = shell::root().join("devnet/tests");
+	let mut names = Vec::new();
+	for entry in std::fs::read_dir(&folder).with_context(|| format!("can't read {}", folder.display()))? {
+		let path = entry?.path();
+		if let (Some("rs"), Some(stem)) = (
+			path.extension().and_then(|x| x.to_str()),
+			path.file_stem().and_then(|x| x.to_str()),
+		) {
+			names.push(stem.to_string());
+		}
+	}
+	names.sort();
+	Ok(names)
 }
 
 /// Tests use Mesa's software Vulkan driver, whatever GPUs a machine has: every machine runs the same checks.
