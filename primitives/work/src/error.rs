@@ -50,6 +50,13 @@ pub enum Error {
 		/// The most allowed.
 		max: u32,
 	},
+	/// The left operand of a product holds a larger value than the right one was packed for.
+	Magnitude {
+		/// The largest magnitude that was promised.
+		most: u8,
+		/// The largest found.
+		got: u8,
+	},
 	/// Two packed blocks that do not belong together.
 	Partner,
 	/// The committed sizes are not the operand's.
@@ -87,6 +94,9 @@ impl fmt::Display for Error {
 				write!(f, "{what} {value} does not exist: there are {count}, counted from 0")
 			},
 			Self::Items { items, max } => write!(f, "{items} items: a cache or dataset has 1 to {max}"),
+			Self::Magnitude { most, got } => {
+				write!(f, "a value of magnitude {got} in a product packed for at most {most}: pack with a larger `most_a`")
+			},
 			Self::Partner => write!(f, "packed blocks of different rank, side or kernel can't be multiplied"),
 			Self::Tree { operand, tree } => {
 				write!(f, "the tree commits to sizes {tree:?}, the operand has {operand:?}: build it from this operand")

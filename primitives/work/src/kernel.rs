@@ -50,7 +50,10 @@ impl Kernel {
 
 	#[cfg(all(feature = "std", target_arch = "x86_64"))]
 	fn has_avx512_vnni() -> bool {
-		std::is_x86_feature_detected!("avx512f") && std::is_x86_feature_detected!("avx512vnni")
+		// Packing is in AVX2.
+		std::is_x86_feature_detected!("avx2")
+			&& std::is_x86_feature_detected!("avx512f")
+			&& std::is_x86_feature_detected!("avx512vnni")
 	}
 
 	/// Its name, for logs.

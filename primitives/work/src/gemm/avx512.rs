@@ -1,72 +1,117 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! 12 × 32 panel with AVX-512 VNNI: `vpdpbusd` multiplies unsigned by signed bytes.
+//! 12 × 32 tile with AVX-512 VNNI: `vpdpbusd` multiplies unsigned by signed bytes.
 //!
-//! B is packed as b + 128, A stays signed: a sum comes out as `Σ a b + 128 Σ a`, and the second part, the row's
-//! offset, is taken off at the end. All of it modulo 2^32, in which the wanted sum fits.
+//! A is packed as a + 128, B stays signed: a sum comes out as `Σ a b + 128 Σ b`. The second part is taken off by what
+//! accumulators start from, the head of a row of B. All of it modulo 2^32, in which the wanted sum fits.
 //!
 //! Unsafe: vector loads and stores through pointers.
 
-use super::blocked::Panel;
+use super::{
+	blocked::{check, panel_words, Engine},
+	octets::{fetch, get, put, put_half, Octet},
+};
 use core::arch::x86_64::*;
 
 pub(super) struct Vnni;
 
-impl Panel<12, 32> for Vnni {
-	const GROUP: usize = 4;
+const ROWS: usize = 12;
+
+impl Engine for Vnni {
+	const MR: usize = ROWS;
+	const LANES: usize = 16;
+	const WORDS_A: usize = 4;
+	const WORDS_B: usize = 4;
+	const HEAD: usize = 1;
 
 	#[inline]
-	fn word_a(values: &[i8]) -> u32 {
-		match values {
-			[x, y, z, w] => u32::from_le_bytes([*x as u8, *y as u8, *z as u8, *w as u8]),
-			_ => values
-				.iter()
-				.rev()
-				.fold(0, |word, x| word << 8 | u32::from(*x as u8)),
+	#[target_feature(enable = "avx2")]
+	unsafe fn put_a(octet: Octet, last: bool, _: u8, to: &mut [u32]) {
+		put_half(
+			to,
+			ROWS,
+			octet.map(|x| _mm256_xor_si256(x, _mm256_set1_epi8(-128))),
+			last,
+		);
+	}
+
+	#[inline]
+	#[target_feature(enable = "avx2")]
+	unsafe fn put_b<const VECTORS: usize>(
+		octet: Octet,
+		_: u8,
+		panels: &mut [u32],
+		at: usize,
+		(head, new): (usize, bool),
+	) {
+		let heads = &mut panels[head..];
+		let mut sum = if new { _mm256_setzero_si256() } else { get(heads) };
+		for x in octet {
+			// 128 times a pair is at least −32,768, and fits.
+			let pairs = _mm256_maddubs_epi16(_mm256_set1_epi8(-128), x);
+			sum = _mm256_sub_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
 		}
+		put(heads, 0, [sum]);
+		put(&mut panels[at..], VECTORS * Self::LANES, octet);
 	}
 
 	#[inline]
-	fn word_b(values: &[i8]) -> u32 {
-		Self::word_a(values) ^ 0x8080_8080
-	}
-
-	fn offset(row: &[i8]) -> i32 {
-		row.iter().map(|x| i32::from(*x)).sum::<i32>() * 128
-	}
-
-	#[inline]
-	unsafe fn run(a: &[[u32; 12]], b: &[[u32; 32]]) -> [[i32; 32]; 12] {
-		// SAFETY: the caller vouches for AVX-512 VNNI.
-		unsafe { run(a, b) }
+	#[target_feature(enable = "avx512f,avx512vnni")]
+	unsafe fn column<const VECTORS: usize>(
+		(a, b, chunks): (&[u32], &[u32], usize),
+		(c, stride): (&mut [i32], usize),
+		fresh: bool,
+	) {
+		let words = chunks * Self::WORDS_A;
+		check::<Self>((a, b, chunks), (c, stride), VECTORS);
+		for (panel, a) in a.chunks_exact(panel_words::<Self>(chunks)).enumerate() {
+			// SAFETY: the lengths are checked.
+			unsafe {
+				let c = c.as_mut_ptr().add(panel * ROWS * stride);
+				fetch::<ROWS>(c, stride);
+				tile::<VECTORS>(a.as_ptr(), b.as_ptr().cast(), words, (c, stride), fresh);
+			}
+		}
 	}
 }
 
 /// # Safety
-/// The processor must have AVX-512F and AVX-512 VNNI.
+/// `a` has 12 words and `b` `VECTORS` vectors for each of `words`, after one for the heads; `c` has twelve rows of
+/// `VECTORS` vectors.
+#[inline]
 #[target_feature(enable = "avx512f,avx512vnni")]
-unsafe fn run(a: &[[u32; 12]], b: &[[u32; 32]]) -> [[i32; 32]; 12] {
-	let mut acc = [[_mm512_setzero_si512(); 2]; 12];
-	for (a, b) in a.iter().zip(b) {
-		// SAFETY: b is 128 bytes, read as two halves; unaligned loads.
-		let (low, high) = unsafe {
-			let pointer = b.as_ptr().cast::<__m512i>();
-			(_mm512_loadu_si512(pointer), _mm512_loadu_si512(pointer.add(1)))
-		};
-		for (acc, a) in acc.iter_mut().zip(a) {
-			let a = _mm512_set1_epi32(*a as i32);
-			acc[0] = _mm512_dpbusd_epi32(acc[0], low, a);
-			acc[1] = _mm512_dpbusd_epi32(acc[1], high, a);
+unsafe fn tile<const VECTORS: usize>(
+	a: *const u32,
+	b: *const __m512i,
+	words: usize,
+	(c, stride): (*mut i32, usize),
+	fresh: bool,
+) {
+	let place = |row: usize, vector: usize| c.wrapping_add(row * stride + vector * 16).cast::<__m512i>();
+	// SAFETY: given by the caller; unaligned loads and stores.
+	unsafe {
+		let load = |vector: usize| _mm512_loadu_si512(b.add(vector));
+		let heads: [__m512i; VECTORS] = core::array::from_fn(load);
+		let mut sums = [heads; ROWS];
+		for word in 0..words {
+			let right: [__m512i; VECTORS] =
+				core::array::from_fn(|vector| load((1 + word) * VECTORS + vector));
+			for (row, sums) in sums.iter_mut().enumerate() {
+				let left = _mm512_set1_epi32(a.add(word * ROWS + row).read() as i32);
+				for (sum, right) in sums.iter_mut().zip(right) {
+					*sum = _mm512_dpbusd_epi32(*sum, left, right);
+				}
+			}
+		}
+		for (row, sums) in sums.iter().enumerate() {
+			for (vector, sum) in sums.iter().enumerate() {
+				let place = place(row, vector);
+				let mut sum = *sum;
+				if !fresh {
+					sum = _mm512_add_epi32(sum, _mm512_loadu_si512(place));
+				}
+				_mm512_storeu_si512(place, sum);
+			}
 		}
 	}
-	let mut out = [[0; 32]; 12];
-	for (out, acc) in out.iter_mut().zip(&acc) {
-		// SAFETY: 128 bytes into an array of 128 bytes, in two halves, unaligned.
-		unsafe {
-			let pointer = out.as_mut_ptr().cast::<__m512i>();
-			_mm512_storeu_si512(pointer, acc[0]);
-			_mm512_storeu_si512(pointer.add(1), acc[1]);
-		}
-	}
-	out
 }

@@ -1,111 +1,366 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! Blocking and packing around a SIMD kernel.
+//! Panels and blocks around the SIMD kernels.
 //!
-//! A block of B (512 rows × 1,024 columns packed, so that it stays in the second-level cache) is packed once and met
-//! by every panel of A.
-//!
-//! Unsafe: the call of a kernel.
+//! The depth is divided into blocks of at most [`BLOCK_K`], the rows of A into blocks of [`BLOCK_M`]. Both operands are
+//! packed as panels: for a block of the depth, a panel has all chunks of sixteen values; of each chunk all words; of
+//! each word all rows of the panel. A panel of B stays in the first-level cache while all panels of a block of A, which
+//! stays in the second-level cache, pass by.
 
-use super::Sizes;
+use super::{
+	octets::{self, Limit, Octet, Sink, CHUNK, OCTET},
+	Matrix,
+};
 use alloc::vec::Vec;
+use bytemuck::{Pod, Zeroable};
+use core::{marker::PhantomData, ops::Range};
 
-/// Columns of the operands in one block.
+/// Most values of a row in one block: a panel of B with them fits the first-level cache.
 const BLOCK_K: usize = 1024;
-/// Rows of B in one block.
-const BLOCK_N: usize = 512;
+/// Rows of A in one block: whole panels of every kernel.
+const BLOCK_M: usize = 192;
+/// Rows that are packed at once.
+const HALF: usize = OCTET / 2;
+/// The largest tile of C.
+const TILE: usize = 12 * 32;
 
-/// A SIMD kernel for a panel of `MR` rows of A and `NR` rows of B.
-pub(super) trait Panel<const MR: usize, const NR: usize> {
-	/// Values in one word.
-	const GROUP: usize;
-	/// One word of A or B from at most `GROUP` values; missing ones are zero.
-	fn word_a(values: &[i8]) -> u32;
-	/// As [`Panel::word_a`], for B.
-	fn word_b(values: &[i8]) -> u32;
-	/// What one row of A adds to all its accumulators because of how words are made.
-	fn offset(row: &[i8]) -> i32;
-	/// Accumulators of `a · bᵀ`.
+/// Packed words, aligned to cache lines.
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+#[repr(C, align(64))]
+pub(super) struct Line([u32; 16]);
+
+/// A SIMD kernel, and how it wants its operands packed.
+///
+/// Methods are unsafe because the processor must have the kernel's instructions, AVX2 among them; the types are only
+/// named for a [`crate::kernel::Kernel`] that exists, which vouches for that.
+pub(super) trait Engine {
+	/// Rows of A in a panel: a multiple of four.
+	const MR: usize;
+	/// Columns of C in one vector. A panel of B has two vectors, or one where that is all that is left.
+	const LANES: usize;
+	/// Words that a row of A takes for a chunk.
+	const WORDS_A: usize;
+	/// Words that a row of B takes for a chunk.
+	const WORDS_B: usize;
+	/// Words that a row of B takes before its chunks.
+	const HEAD: usize;
+
+	/// Writes four rows of A, the first or the last ones of an octet, word after word `MR` apart.
 	///
 	/// # Safety
 	/// The processor must have the kernel's instructions.
-	unsafe fn run(a: &[[u32; MR]], b: &[[u32; NR]]) -> [[i32; NR]; MR];
+	unsafe fn put_a(octet: Octet, last: bool, most_a: u8, to: &mut [u32]);
+
+	/// Writes an octet of B into a panel of `VECTORS` vectors: its words from `at` on, one panel width apart, and its
+	/// heads, which are new with the first chunk, from `head` on.
+	///
+	/// # Safety
+	/// The processor must have the kernel's instructions.
+	unsafe fn put_b<const VECTORS: usize>(
+		octet: Octet,
+		most_a: u8,
+		panels: &mut [u32],
+		at: usize,
+		head: (usize, bool),
+	);
+
+	/// Called for every panel of B, of `VECTORS` vectors, when its octets are written.
+	///
+	/// # Safety
+	/// The processor must have the kernel's instructions.
+	#[inline]
+	unsafe fn finish<const VECTORS: usize>(_panel: &mut [u32], _most_a: u8) {}
+
+	/// Multiplies panels of A, of `chunks` chunks, with one panel of B of `VECTORS` vectors: written to `c`, whose rows
+	/// are `stride` apart, if `fresh`, else added to it.
+	///
+	/// # Safety
+	/// The processor must have the kernel's instructions.
+	unsafe fn column<const VECTORS: usize>(
+		operands: (&[u32], &[u32], usize),
+		to: (&mut [i32], usize),
+		fresh: bool,
+	);
 }
 
-/// The product by panels of kernel `P`. Lengths are checked; the processor has the kernel's instructions.
-pub(super) fn multiply<P: Panel<MR, NR>, const MR: usize, const NR: usize>(
-	a: &[i8],
-	b: &[i8],
-	(m, n, k): Sizes,
-	c: &mut [i32],
+/// Asserts that the lengths given to [`Engine::column`] belong together.
+#[inline]
+pub(super) fn check<E: Engine + ?Sized>(
+	(a, b, chunks): (&[u32], &[u32], usize),
+	(c, stride): (&mut [i32], usize),
+	vectors: usize,
 ) {
-	c.fill(0);
-	let mut packed_a = Vec::with_capacity(BLOCK_K / P::GROUP);
-	let mut packed_b: Vec<[u32; NR]> = Vec::with_capacity(BLOCK_N / NR * BLOCK_K / P::GROUP);
-	for from_n in (0..n).step_by(BLOCK_N) {
-		let rows_n = BLOCK_N.min(n - from_n);
-		for from_k in (0..k).step_by(BLOCK_K) {
-			let depth = BLOCK_K.min(k - from_k);
-			packed_b.clear();
-			for first in (from_n..from_n + rows_n).step_by(NR) {
-				let rows = rows_of::<NR>(b, (n, k), first, from_k, depth);
-				pack(&rows, depth, P::GROUP, P::word_b, &mut packed_b);
-			}
-			for first in (0..m).step_by(MR) {
-				let rows = rows_of::<MR>(a, (m, k), first, from_k, depth);
-				packed_a.clear();
-				pack(&rows, depth, P::GROUP, P::word_a, &mut packed_a);
-				let offsets = rows.map(P::offset);
-				for (panel, b) in packed_b.chunks_exact(packed_a.len()).enumerate() {
-					// SAFETY: this type is only named for a kernel that exists, so the processor has it.
-					let tile = unsafe { P::run(&packed_a, b) };
-					let column = from_n + panel * NR;
-					let width = NR.min(n - column);
-					let places = c.chunks_exact_mut(n).skip(first);
-					for ((place, sums), offset) in places.zip(&tile).zip(&offsets) {
-						for (c, sum) in place[column..column + width].iter_mut().zip(sums) {
-							*c = c.wrapping_add(sum.wrapping_sub(*offset));
-						}
-					}
+	let rows = a.len() / panel_words::<E>(chunks) * E::MR;
+	assert!(chunks > 0);
+	assert!(b.len() == (E::HEAD + chunks * E::WORDS_B) * vectors * E::LANES);
+	assert!(rows == 0 || c.len() >= (rows - 1) * stride + vectors * E::LANES);
+}
+
+/// A value of the left operand is larger than was promised.
+pub(super) struct TooLarge;
+
+/// Packs the right operand, for a left one of magnitude `most_a` at most.
+///
+/// # Safety
+/// The processor must have the kernel's instructions.
+#[target_feature(enable = "avx2")]
+pub(super) unsafe fn pack<E: Engine>(b: Matrix<'_>, most_a: u8, memory: &mut Vec<Line>) {
+	let padded = b.rows.next_multiple_of(E::LANES);
+	let len: usize = blocks(b.depth)
+		.map(|depths| padded * row_words::<E>(&depths))
+		.sum();
+	let mut rest = words(memory, len);
+	for depths in blocks(b.depth) {
+		let (words, panel) = (row_words::<E>(&depths), 2 * E::LANES * row_words::<E>(&depths));
+		let (block, after) = rest.split_at_mut(padded * words);
+		// SAFETY: given by the caller.
+		unsafe {
+			let mut sink = Right::<E> {
+				panels: block,
+				row_words: words,
+				padded,
+				most_a,
+				engine: PhantomData,
+			};
+			octets::read(b, 0..b.rows, depths, &mut sink);
+			for panel in block.chunks_mut(panel) {
+				match panel.len() == 2 * E::LANES * words {
+					true => E::finish::<2>(panel, most_a),
+					false => E::finish::<1>(panel, most_a),
 				}
+			}
+		}
+		rest = after;
+	}
+}
+
+/// Panels of B.
+struct Right<'p, E> {
+	panels: &'p mut [u32],
+	row_words: usize,
+	padded: usize,
+	most_a: u8,
+	engine: PhantomData<E>,
+}
+
+impl<E: Engine> Sink for Right<'_, E> {
+	/// Where the heads are, where the first chunk is, and whether the panel has two vectors.
+	type Place = (usize, usize, bool);
+
+	#[inline]
+	fn place(&self, octet: usize) -> Self::Place {
+		let nr = 2 * E::LANES;
+		let (start, row) = (octet * OCTET / nr * nr, octet * OCTET % nr);
+		let (head, wide) = (start * self.row_words + row, self.padded - start >= nr);
+		(head, head + E::HEAD * if wide { nr } else { E::LANES }, wide)
+	}
+
+	#[inline]
+	#[target_feature(enable = "avx2")]
+	unsafe fn put(&mut self, (head, at, wide): Self::Place, chunk: usize, octet: Octet) {
+		let (head, step) = ((head, chunk == 0), chunk * E::WORDS_B * E::LANES);
+		// SAFETY: given by the caller.
+		unsafe {
+			match wide {
+				true => E::put_b::<2>(octet, self.most_a, self.panels, at + 2 * step, head),
+				false => E::put_b::<1>(octet, self.most_a, self.panels, at + step, head),
 			}
 		}
 	}
 }
 
-/// `R` rows of a matrix, cut to some columns; empty where the matrix ends.
-fn rows_of<const R: usize>(
-	data: &[i8],
-	(rows, cols): (usize, usize),
-	first: usize,
-	from: usize,
-	depth: usize,
-) -> [&[i8]; R] {
-	core::array::from_fn(|i| match first + i < rows {
-		true => &data[(first + i) * cols + from..][..depth],
-		false => &[],
-	})
+/// Some rows of the product with an operand of `n` rows that [`pack`] has packed for the same kernel.
+///
+/// # Safety
+/// The processor must have the kernel's instructions.
+#[target_feature(enable = "avx2")]
+pub(super) unsafe fn multiply<E: Engine>(
+	(packed, n, most_a): (&[Line], usize, u8),
+	a: Matrix<'_>,
+	rows: Range<usize>,
+	scratch: &mut Vec<Line>,
+	c: &mut [i32],
+) -> Result<(), TooLarge> {
+	let padded = n.next_multiple_of(E::LANES);
+	let packed: &[u32] = bytemuck::cast_slice(packed);
+	for (start, c) in rows.clone().step_by(BLOCK_M).zip(c.chunks_mut(BLOCK_M * n)) {
+		let rows = start..rows.end.min(start + BLOCK_M);
+		let mut rest = packed;
+		for depths in blocks(a.depth) {
+			let fresh = depths.start == 0;
+			let (block, after) = rest.split_at(padded * row_words::<E>(&depths));
+			// SAFETY: given by the caller.
+			unsafe {
+				let a = pack_left::<E>(a, rows.clone(), depths.clone(), most_a, scratch)?;
+				block_product::<E>((a, block, depths.len().div_ceil(CHUNK)), (c, n), fresh);
+			}
+			rest = after;
+		}
+	}
+	Ok(())
 }
 
-/// `[group][row]`; rows that end early give zeros.
-fn pack<const R: usize>(
-	rows: &[&[i8]; R],
-	depth: usize,
-	group: usize,
-	word: impl Fn(&[i8]) -> u32,
-	out: &mut Vec<[u32; R]>,
+/// A block of A in panels.
+///
+/// # Safety
+/// The processor must have the kernel's instructions.
+#[inline]
+#[target_feature(enable = "avx2")]
+unsafe fn pack_left<'s, E: Engine>(
+	a: Matrix<'_>,
+	rows: Range<usize>,
+	depths: Range<usize>,
+	most_a: u8,
+	scratch: &'s mut Vec<Line>,
+) -> Result<&'s [u32], TooLarge> {
+	let panel_words = panel_words::<E>(depths.len().div_ceil(CHUNK));
+	let panels = words(scratch, rows.len().div_ceil(E::MR) * panel_words);
+	let mut sink = Left::<E> {
+		panels,
+		panel_words,
+		most_a,
+		limit: Limit::new(most_a),
+		engine: PhantomData,
+	};
+	// SAFETY: given by the caller.
+	unsafe { octets::read(a, rows, depths, &mut sink) };
+	if sink.limit.holds() {
+		Ok(sink.panels)
+	} else {
+		Err(TooLarge)
+	}
+}
+
+/// Panels of A.
+struct Left<'p, E> {
+	panels: &'p mut [u32],
+	panel_words: usize,
+	most_a: u8,
+	limit: Limit,
+	engine: PhantomData<E>,
+}
+
+impl<E: Engine> Sink for Left<'_, E> {
+	/// Where the first chunks of the first four rows are, and of the last ones.
+	type Place = [usize; 2];
+
+	#[inline]
+	fn place(&self, octet: usize) -> Self::Place {
+		[0, HALF].map(|half| {
+			let row = octet * OCTET + half;
+			row / E::MR * self.panel_words + row % E::MR
+		})
+	}
+
+	#[inline]
+	#[target_feature(enable = "avx2")]
+	unsafe fn put(&mut self, places: Self::Place, chunk: usize, octet: Octet) {
+		self.limit.note(octet);
+		for (i, place) in places.into_iter().enumerate() {
+			// The last four rows of an octet may lie behind the end.
+			if place < self.panels.len() {
+				let to = &mut self.panels[place + chunk * E::MR * E::WORDS_A..];
+				// SAFETY: given by the caller.
+				unsafe { E::put_a(octet, i == 1, self.most_a, to) };
+			}
+		}
+	}
+}
+
+/// All panels of a block of A with all panels of a block of B.
+///
+/// # Safety
+/// The processor must have the kernel's instructions.
+#[inline]
+#[target_feature(enable = "avx2")]
+unsafe fn block_product<E: Engine>(
+	(a, b, chunks): (&[u32], &[u32], usize),
+	(c, n): (&mut [i32], usize),
+	fresh: bool,
 ) {
-	let whole = depth / group;
-	let full = rows.iter().all(|row| row.len() == depth);
-	for g in 0..whole {
-		out.push(match full {
-			true => core::array::from_fn(|i| word(&rows[i][g * group..(g + 1) * group])),
-			false => core::array::from_fn(|i| word(rows[i].get(g * group..(g + 1) * group).unwrap_or(&[]))),
-		});
+	let nr = 2 * E::LANES;
+	let whole = c.len() / n / E::MR;
+	let (whole_a, rest_a) = a.split_at(whole * panel_words::<E>(chunks));
+	let (whole_c, rest_c) = c.split_at_mut(whole * E::MR * n);
+	for (b, column) in b
+		.chunks(nr * (E::HEAD + chunks * E::WORDS_B))
+		.zip((0..n).step_by(nr))
+	{
+		let width = nr.min(n - column);
+		let whole_c = whole_c.get_mut(column..).unwrap_or_default();
+		let rest_c = rest_c.get_mut(column..).unwrap_or_default();
+		// SAFETY: given by the caller.
+		unsafe {
+			if width == nr {
+				E::column::<2>((whole_a, b, chunks), (whole_c, n), fresh);
+			} else {
+				edges::<E>((whole_a, b, chunks), (whole_c, n), width, fresh);
+			}
+			edges::<E>((rest_a, b, chunks), (rest_c, n), width, fresh);
+		}
 	}
-	if whole * group < depth {
-		out.push(core::array::from_fn(|i| {
-			word(rows[i].get(whole * group..).unwrap_or(&[]))
-		}));
+}
+
+/// Tiles that C has not all of.
+///
+/// # Safety
+/// The processor must have the kernel's instructions.
+#[target_feature(enable = "avx2")]
+unsafe fn edges<E: Engine>(
+	(a, b, chunks): (&[u32], &[u32], usize),
+	(c, stride): (&mut [i32], usize),
+	width: usize,
+	fresh: bool,
+) {
+	for (a, c) in a
+		.chunks_exact(panel_words::<E>(chunks))
+		.zip(c.chunks_mut(E::MR * stride))
+	{
+		let mut tile = [0; TILE];
+		let row = if width > E::LANES { 2 * E::LANES } else { E::LANES };
+		// SAFETY: given by the caller.
+		unsafe {
+			if width > E::LANES {
+				E::column::<2>((a, b, chunks), (&mut tile, row), true);
+			} else {
+				E::column::<1>((a, b, chunks), (&mut tile, row), true);
+			}
+		}
+		for (c, sums) in c.chunks_mut(stride).zip(tile.chunks_exact(row)) {
+			for (c, sum) in c[..width].iter_mut().zip(sums) {
+				*c = if fresh { *sum } else { c.wrapping_add(*sum) };
+			}
+		}
 	}
+}
+
+/// The depth in blocks of whole chunks of about the same length.
+fn blocks(depth: usize) -> impl Iterator<Item = Range<usize>> {
+	let size = depth
+		.div_ceil(depth.div_ceil(BLOCK_K).max(1))
+		.next_multiple_of(CHUNK);
+	(0..depth)
+		.step_by(size.max(1))
+		.map(move |start| start..depth.min(start + size))
+}
+
+/// Words of one packed row of B in a block.
+fn row_words<E: Engine>(depths: &Range<usize>) -> usize {
+	E::HEAD + depths.len().div_ceil(CHUNK) * E::WORDS_B
+}
+
+/// Words of a panel of A: for an odd number of chunks, so that panels do not meet in the same sets of the cache when they
+/// are written side by side.
+#[inline]
+pub(super) fn panel_words<E: Engine + ?Sized>(chunks: usize) -> usize {
+	(chunks | 1) * E::MR * E::WORDS_A
+}
+
+/// Memory of some words, which hold anything.
+fn words(memory: &mut Vec<Line>, len: usize) -> &mut [u32] {
+	let lines = len.div_ceil(16);
+	if memory.len() < lines {
+		memory.resize(lines, Line::zeroed());
+	}
+	&mut bytemuck::cast_slice_mut(memory)[..len]
 }

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! Products of int8 matrices on one thread: billions of multiply-accumulates a second for the shapes of training, both
+//! layouts of both operands, every kernel. Packing is part of the time. The ways run in turn, and the fastest of each
+//! counts.
+//!
+//! ```text
+//! cargo bench --package poaiw-benches --bench gemm
+//! ```
+
+use poaiw_program::random::mix;
+use poaiw_work::{
+	gemm::{multiply_rows, Layout, Matrix, Packed, Scratch},
+	kernel::Kernel,
+};
+use std::{
+	hint::black_box,
+	time::{Duration, Instant},
+};
+
+/// Rows of A, rows of B, depth, and how many such products follow one another.
+const SHAPES: [(usize, usize, usize, usize); 13] = [
+	(512, 128, 128, 1),
+	(512, 512, 128, 1),
+	(512, 128, 512, 1),
+	(64, 128, 1024, 1),
+	(256, 128, 1024, 1),
+	(64, 256, 784, 1),
+	(128, 784, 128, 1),
+	(256, 384, 384, 1),
+	(256, 1536, 384, 1),
+	(256, 384, 1536, 1),
+	(1024, 1024, 1024, 1),
+	(64, 64, 32, 64),
+	(64, 32, 64, 64),
+];
+const LAYOUTS: [Layout; 2] = [Layout::ByRow, Layout::ByDepth];
+
+/// Largest magnitudes: int7 and int8.
+const MOST: [u8; 2] = [63, 127];
+
+fn main() {
+	println!(
+		"{:<20}{:<14}{:>10}{:>10}{:>10}{:>10}",
+		"m x n x k", "kernel", "int7", "by depth", "int8", "by depth"
+	);
+	let kernels: Vec<Kernel> = Kernel::available().collect();
+	for shape in SHAPES {
+		let (m, n, k, count) = shape;
+		for (kernel, best) in kernels.iter().zip(fastest(&kernels, shape)) {
+			print!("{:<20}{:<14}", format!("{m} x {n} x {k}"), kernel.name());
+			for time in best {
+				print!("{:>10.1}", (count * m * n * k) as f64 / time.as_secs_f64() / 1e9);
+			}
+			println!();
+		}
+	}
+}
+
+/// The times of every kernel: magnitudes, and of each both layouts.
+fn fastest(kernels: &[Kernel], shape: (usize, usize, usize, usize)) -> Vec<[Duration; 4]> {
+	let (m, n, k, count) = shape;
+	let operands = MOST.map(|most| (data(1, count * m * k, most), data(2, count * n * k, most)));
+	let mut memory = (Packed::default(), Scratch::default(), vec![0; m * n]);
+	let mut best = vec![[Duration::MAX; 4]; kernels.len()];
+	let end = Instant::now() + Duration::from_millis(500);
+	while Instant::now() < end {
+		for (kernel, best) in kernels.iter().zip(&mut best) {
+			for (way, best) in best.iter_mut().enumerate() {
+				let (a, b) = &operands[way / 2];
+				let (layout, most) = (LAYOUTS[way % 2], MOST[way / 2]);
+				let mut run = || {
+					let start = Instant::now();
+					products(*kernel, (a, b), shape, (layout, most), &mut memory);
+					start.elapsed()
+				};
+				// Once to have the operands in the caches, whatever ran before.
+				run();
+				*best = run().min(*best);
+			}
+		}
+	}
+	best
+}
+
+/// Pseudo-random values of magnitude `most` at most.
+fn data(seed: u32, len: usize, most: u8) -> Vec<i8> {
+	let most = u32::from(most);
+	let value = |i: u32| (mix(i ^ seed << 28) % (2 * most + 1)) as i32 - most as i32;
+	(0..len as u32).map(|i| value(i) as i8).collect()
+}
+
+fn products(
+	kernel: Kernel,
+	(a, b): (&[i8], &[i8]),
+	(m, n, k, _): (usize, usize, usize, usize),
+	(layout, most): (Layout, u8),
+	(packed, scratch, c): &mut (Packed, Scratch, Vec<i32>),
+) {
+	for (a, b) in a.chunks_exact(m * k).zip(b.chunks_exact(n * k)) {
+		let (a, b) = (
+			Matrix::new(a, m, k, layout).unwrap(),
+			Matrix::new(b, n, k, layout).unwrap(),
+		);
+		packed.pack(kernel, b, most).unwrap();
+		multiply_rows(packed, a, 0, scratch, black_box(c)).unwrap();
+	}
+}
