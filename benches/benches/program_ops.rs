@@ -16,9 +16,9 @@ use poaiw_models::{
 };
 use poaiw_program::{
 	execute_op_with, initial_state,
-	interpreter::{run_program_with, Given},
+	interpreter::{run_planned, run_program_with, Given},
 	random::mix,
-	Buffers, Context, Element, Op, Rounding, Tensor, TensorDecl, Vectors, Workload,
+	Buffers, Context, Element, Op, Plan, Rounding, Tensor, TensorDecl, Vectors, Workload,
 };
 use std::{
 	collections::BTreeMap,
@@ -238,6 +238,8 @@ fn steps(name: &str, Model(workload, data): &Model, count: u32) {
 	let mut buffers = [Vectors::Plain, Vectors::Widest].map(Buffers::with);
 	let mut best = [Duration::MAX; 2];
 	let mut kinds: [BTreeMap<&str, (u32, Duration)>; 2] = Default::default();
+	let plan = Plan::new(&workload.step);
+	let (mut memory, mut planned) = (Buffers::default(), Duration::MAX);
 	for step in 0..count {
 		let mut next = Vec::new();
 		for (way, buffers) in buffers.iter_mut().enumerate() {
@@ -272,6 +274,31 @@ fn steps(name: &str, Model(workload, data): &Model, count: u32) {
 			best[way] = best[way].min(end - start);
 			next = done.unwrap().state;
 		}
+		let given = (0u16..).zip(&state).map(|(n, t)| Given::StateRef(n, t));
+		let given = given
+			.chain((0u16..).zip(data).map(|(n, t)| Given::Data(n, t)))
+			.collect();
+		let context = Context {
+			seed: SEED,
+			step,
+			instruction: 0,
+		};
+		let start = Instant::now();
+		let done = run_planned(
+			&mut memory,
+			&workload.step,
+			&plan,
+			context,
+			given,
+			|_| false,
+			|_, _| (),
+		);
+		planned = planned.min(start.elapsed());
+		let done = done.unwrap().state;
+		assert!(done == next, "a plan changed bits");
+		for tensor in done {
+			memory.recycle(tensor);
+		}
 		for tensor in std::mem::replace(&mut state, next) {
 			buffers[1].recycle(tensor);
 		}
@@ -287,6 +314,12 @@ fn steps(name: &str, Model(workload, data): &Model, count: u32) {
 	println!(
 		"  fastest step: plain {plain:.1} ms, all {wide:.1} ms, ratio {:.1}",
 		plain / wide
+	);
+	let (stages, joined) = plan.joined();
+	println!(
+		"  planned: {joined} instructions in {stages} stages, {:.1} ms, ratio to one by one {:.2}",
+		millis(planned),
+		wide / millis(planned)
 	);
 	let mut table: Vec<_> = kinds[1].iter().collect();
 	table.sort_by_key(|(_, (_, time))| std::cmp::Reverse(*time));

@@ -109,6 +109,29 @@ pub struct Update<W> {
 /// [`crate::Op::Adam`]: the new weight.
 #[inline(always)]
 pub fn adam<W: Word>(w: W, m: W, v: i32, by: &Update<W>) -> W {
+	adam_with(w, m, v, by, |x, radicand| {
+		let root = isqrt(radicand).max(1) as i32;
+		x.map(|x| short_quotient(x, root))
+	})
+}
+
+/// Whether [`adam_of_normal`] may be asked: the mantissa of a square has its leading one, or is zero.
+#[inline(always)]
+pub fn is_normal(v: i32) -> bool {
+	let mantissa = unpack(v).0;
+	mantissa == 0 || mantissa >= MANTISSA_MAX >> 1
+}
+
+/// [`adam`] of a square that [`is_normal`]: every square that [`adam_square`] gives is. The same bits in a third of the work.
+#[inline(always)]
+pub fn adam_of_normal(w: i32, m: i32, v: i32, by: &Update<i32>) -> i32 {
+	adam_with(w, m, v, by, quotient_by_root)
+}
+
+/// Adam with a function for `clamp(x / max(floor(sqrt(radicand)), 1), -16384, 16384)`; what it gives for a radicand of
+/// zero does not matter.
+#[inline(always)]
+fn adam_with<W: Word>(w: W, m: W, v: i32, by: &Update<W>, quotient: impl FnOnce(W, u32) -> W) -> W {
 	let (mut mantissa, mut exponent) = unpack(v);
 	let mut mean = m;
 	if by.floor {
@@ -118,8 +141,6 @@ pub fn adam<W: Word>(w: W, m: W, v: i32, by: &Update<W>) -> W {
 		mean = mean.map(|m| if m > -8 && m < 8 { 0 } else { m });
 	}
 	let odd = exponent & 1;
-	// At most 2^31.
-	let root = isqrt((mantissa as u32) << (6 + odd)).max(1) as i32;
 	let e = (exponent - 6 - odd) >> 1;
 	let up = (-e).clamp(0, 18) as u32;
 	let limit = (1 << 18) >> up;
@@ -129,9 +150,50 @@ pub fn adam<W: Word>(w: W, m: W, v: i32, by: &Update<W>) -> W {
 	} else {
 		mean.clip(-limit, limit).shl(up)
 	};
-	let direction = scaled.shl(12).map(|x| short_quotient(x, root));
+	// At most 2^31.
+	let direction = quotient(scaled.shl(12), (mantissa as u32) << (6 + odd));
 	let direction = direction.map(|u| if mantissa == 0 { 0 } else { u });
 	descend(w, direction, by.rate, by.correction, by.limit, by.decay)
+}
+
+/// `trunc(x / floor(sqrt(radicand)))` clamped to `-16384..=16384`, for `|x| <= 2^30` and a radicand of `2^29..=2^31`.
+///
+/// A parabola and two steps of Newton's method give a guess of `1 / sqrt`, which makes guesses of the root and of the
+/// quotient; both are then made exact by their remainders. Only products of 32 bits, so that compilers make SIMD of it.
+#[inline(always)]
+fn quotient_by_root(x: i32, radicand: u32) -> i32 {
+	// Unit 2^-15: s of 0.5 to 2, and its inverse root y, within 3 % and after two steps within 2^-14.
+	let s = radicand >> 15;
+	let mut y =
+		60719u32.wrapping_sub(s.wrapping_mul(35996u32.wrapping_sub(s.wrapping_mul(8709) >> 15)) >> 15);
+	for _ in 0..2 {
+		let square = s.wrapping_mul(y.wrapping_mul(y) >> 15) >> 15;
+		y = y.wrapping_mul(98304u32.wrapping_sub(square)) >> 16;
+	}
+	let y = y as i32;
+	// The root: a guess, the step of its remainder, and one more or less.
+	let mut root = ((s.wrapping_mul(y as u32)) >> 15) as i32;
+	let rest = |root: i32| radicand.wrapping_sub(root.wrapping_mul(root) as u32) as i32;
+	root = root.wrapping_add((rest(root) >> 5).wrapping_mul(y) >> 26);
+	let left = rest(root);
+	root = root
+		.wrapping_add(i32::from(left > 2 * root))
+		.wrapping_sub(i32::from(left < 0));
+	// The quotient, likewise.
+	let size = x.wrapping_abs();
+	let mut quotient = (((size >> 14).wrapping_mul(y) as u32) >> 16) as i32;
+	let rest = |quotient: i32| size.wrapping_sub(quotient.wrapping_mul(root));
+	quotient = quotient.wrapping_add((rest(quotient) >> 3).wrapping_mul(y) >> 27);
+	let left = rest(quotient);
+	quotient = quotient
+		.wrapping_add(i32::from(left >= root))
+		.wrapping_sub(i32::from(left < 0));
+	let quotient = quotient.min(16384);
+	if x < 0 {
+		-quotient
+	} else {
+		quotient
+	}
 }
 
 /// [`crate::Op::AdamCorrection`]; the ranges of both inputs are `0..=2^30`.
@@ -146,6 +208,7 @@ pub fn adam_correction<W: Word>(p1: W, p2: W) -> W {
 #[cfg(test)]
 mod tests {
 	use super::*;
+	use crate::random::mix;
 	use proptest::prelude::*;
 
 	fn value(v: i32) -> f64 {
@@ -176,6 +239,40 @@ mod tests {
 				}
 			}
 		}
+	}
+
+	#[test]
+	fn quotients_by_roots_should_be_exact_for_every_normal_square() {
+		for mantissa in 1u32 << 23..=1 << 24 {
+			for radicand in [mantissa << 6, mantissa << 7] {
+				let root = radicand.isqrt() as i32;
+				let random = mix(radicand);
+				// Any value, one beside a multiple of the root, and the largest.
+				let multiple = root * (random % 17_000) as i32;
+				let values = [
+					(random >> 2) as i32,
+					multiple.min(1 << 30),
+					multiple.clamp(1, 1 << 30) - 1,
+					1 << 30,
+				];
+				let x = values[(mantissa % 4) as usize];
+				let x = if random.is_multiple_of(2) { x } else { -x };
+				let expected = (x / root).clamp(-16384, 16384);
+				assert_eq!(quotient_by_root(x, radicand), expected, "{x} {radicand}");
+			}
+		}
+	}
+
+	#[test]
+	fn squares_of_gradients_should_be_normal() {
+		for g in [0, 1, 2, 3, 1000, 1 << 20, 1 << 30] {
+			let mut v = 0;
+			for n in 0..400 {
+				v = adam_square(v, if n % 50 < 25 { g } else { 0 }, n % 2 == 0);
+				assert!(is_normal(v), "{g} {n} {v:#x}");
+			}
+		}
+		assert!(!is_normal(1) && !is_normal((1 << 23) - 1) && is_normal(1 << 23) && is_normal(1 << 24));
 	}
 
 	#[test]

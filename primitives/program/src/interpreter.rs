@@ -4,13 +4,14 @@
 
 use crate::{
 	execute::{execute_op_with, Buffers, ExecError},
-	op::Op,
-	program::{Program, Role, TensorId},
+	plan::{self, Item, Plan},
+	program::Program,
 	random::Context,
 	run::{
 		check_state, drive_segment, Control, Evaluated, Observer, Product, ProductSite, RunError,
 		SegmentOutput, StepBackend,
 	},
+	slots::Slots,
 	tensor::Tensor,
 	trace::state_root,
 	validate::ProgramInfo,
@@ -18,51 +19,7 @@ use crate::{
 };
 use alloc::vec::Vec;
 
-/// A value during a run.
-enum Slot<'a> {
-	Owned(Tensor),
-	Borrowed(&'a Tensor),
-}
-
-impl Slot<'_> {
-	/// The value: what was only borrowed is copied.
-	fn into_tensor(self) -> Tensor {
-		match self {
-			Slot::Owned(t) => t,
-			Slot::Borrowed(t) => t.clone(),
-		}
-	}
-
-	fn get(&self) -> &Tensor {
-		match self {
-			Slot::Owned(t) => t,
-			Slot::Borrowed(t) => t,
-		}
-	}
-}
-
-/// What a program leaves.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ProgramOutput {
-	/// The next state.
-	pub state: Vec<Tensor>,
-	/// The loss.
-	pub loss: Option<i32>,
-	/// The metric.
-	pub metric: Option<i32>,
-	/// The outputs.
-	pub outputs: Vec<Tensor>,
-}
-
-/// An input of a program: its own tensor or one that outlives the run.
-pub enum Given<'a> {
-	/// State of this number.
-	State(u16, Tensor),
-	/// State of this number, not taken over.
-	StateRef(u16, &'a Tensor),
-	/// Data set of this number.
-	Data(u16, &'a Tensor),
-}
+pub use crate::slots::{Given, ProgramOutput};
 
 /// Runs a validated program once. `before` is told the index and the inputs of every instruction before it runs.
 ///
@@ -92,15 +49,13 @@ pub fn run_program_with(
 	given: Vec<Given<'_>>,
 	mut before: impl FnMut(u32, &[&Tensor]),
 ) -> Result<ProgramOutput, ExecError> {
-	let mut slots: Vec<Option<Slot<'_>>> = Vec::new();
-	slots.resize_with(program.tensors.len(), || None);
-	place_inputs(program, &mut slots, given)?;
+	let mut slots = Slots::new(program, given)?;
 	for (n, i) in (0u32..).zip(&program.instructions) {
 		let missing = || ExecError::Missing { instruction: n };
 		let inputs: Vec<&Tensor> = i
 			.inputs
 			.iter()
-			.map(|id| slots.get(id.0 as usize).and_then(|s| s.as_ref()).map(Slot::get))
+			.map(|id| slots.get(*id))
 			.collect::<Option<_>>()
 			.ok_or_else(missing)?;
 		before(n, &inputs);
@@ -110,78 +65,100 @@ pub fn run_program_with(
 			..context
 		};
 		let value = execute_op_with(buffers, &i.op, &context, &inputs, out)?;
-		*slots.get_mut(i.output.0 as usize).ok_or_else(missing)? = Some(Slot::Owned(value));
+		slots.put(i.output, value);
 		for id in &i.inputs {
 			if info.last_use.get(id.0 as usize) == Some(&Some(n)) {
-				if let Some(Slot::Owned(tensor)) = slots.get_mut(id.0 as usize).and_then(Option::take) {
+				if let Some(tensor) = slots.drop(*id) {
 					buffers.recycle(tensor);
 				}
 			}
 		}
 	}
-	collect(program, slots)
+	slots.finish(program)
 }
 
-fn place_inputs<'a>(
+/// As [`run_program`], by a [`Plan`] of the program: the same bits, faster. `observe` is shown the operands of the products
+/// for which `wants` says yes, by the index of the instruction, before they are computed.
+///
+/// # Errors
+/// As [`run_program`].
+pub fn run_planned(
+	buffers: &mut Buffers,
 	program: &Program,
-	slots: &mut [Option<Slot<'a>>],
-	given: Vec<Given<'a>>,
+	plan: &Plan,
+	context: Context,
+	given: Vec<Given<'_>>,
+	wants: impl Fn(u32) -> bool,
+	mut observe: impl FnMut(u32, Product<'_>),
+) -> Result<ProgramOutput, ExecError> {
+	let mut slots = Slots::new(program, given)?;
+	let items = plan.items.iter().zip(&plan.dead);
+	let mut items: Vec<_> = items.collect();
+	let mut rest = items.as_mut_slice();
+	while let Some((first, _)) = rest.first() {
+		show(first, &slots, buffers, &wants, &mut observe)?;
+		let wanted = |item: &Item| item.products().any(|node| wants(node.instruction));
+		let count = rest.iter().skip(1).take_while(|(item, _)| !wanted(item)).count() + 1;
+		let (now, after) = rest.split_at_mut(count);
+		rest = after;
+		let mut all = || {
+			for (item, dead) in &*now {
+				plan::run::run(item, program, &context, &mut slots, buffers)?;
+				for id in *dead {
+					if let Some(tensor) = slots.drop(*id) {
+						buffers.recycle(tensor);
+					}
+				}
+			}
+			Ok(())
+		};
+		#[cfg(feature = "std")]
+		// Once for all of them: handing over every single stage to the pool takes longer than many stages do.
+		rayon::scope(|_| all())?;
+		#[cfg(not(feature = "std"))]
+		all()?;
+	}
+	slots.finish(program)
+}
+
+/// Shows the products of an item that are wanted.
+fn show(
+	item: &Item,
+	slots: &Slots<'_>,
+	buffers: &mut Buffers,
+	wants: impl Fn(u32) -> bool,
+	mut observe: impl FnMut(u32, Product<'_>),
 ) -> Result<(), ExecError> {
-	for value in given {
-		let (role, slot) = match value {
-			Given::State(n, t) => (Role::State(n), Slot::Owned(t)),
-			Given::StateRef(n, t) => (Role::State(n), Slot::Borrowed(t)),
-			Given::Data(n, t) => (Role::Data(n), Slot::Borrowed(t)),
+	for node in item.products().filter(|node| wants(node.instruction)) {
+		let flipped = plan::run::flipped(node, slots, buffers)?;
+		let mut operands = node
+			.inputs
+			.iter()
+			.zip(&flipped)
+			.map(|(arg, flipped)| match flipped {
+				Some(tensor) => Some(tensor),
+				None => slots.get(arg.tensor),
+			});
+		let (Some(Some(a)), Some(Some(b))) = (operands.next(), operands.next()) else {
+			return Err(ExecError::Missing {
+				instruction: node.instruction,
+			});
 		};
-		// A program need not read everything that there is.
-		let Some(input) = program.inputs.iter().find(|i| i.role == role) else {
-			continue;
-		};
-		let (Some(decl), Some(place)) = (
-			program.tensor(input.tensor),
-			slots.get_mut(input.tensor.0 as usize),
-		) else {
-			return Err(ExecError::Input { role });
-		};
-		let t = slot.get();
-		if (t.element(), t.rows(), t.cols()) != (decl.element, decl.rows, decl.cols) {
-			return Err(ExecError::Input { role });
+		if let (Some(left), Some(right)) = (a.i8s(), b.i8s()) {
+			let product = Product {
+				a: left,
+				b: right,
+				m: a.rows(),
+				n: b.rows(),
+				k: a.cols(),
+			};
+			observe(node.instruction, product);
 		}
-		*place = Some(slot);
+		for tensor in flipped.into_iter().flatten() {
+			buffers.recycle(tensor);
+		}
 	}
 	Ok(())
-}
-
-fn collect(program: &Program, mut slots: Vec<Option<Slot<'_>>>) -> Result<ProgramOutput, ExecError> {
-	let missing = || ExecError::Missing {
-		instruction: program.instructions.len() as u32,
-	};
-	let scalar = |id: &Option<TensorId>| -> Result<Option<i32>, ExecError> {
-		let Some(id) = id else { return Ok(None) };
-		let slot = slots.get(id.0 as usize).and_then(|s| s.as_ref());
-		Ok(slot.ok_or_else(missing)?.get().scalar())
-	};
-	let (loss, metric) = (scalar(&program.loss)?, scalar(&program.metric)?);
-	// A tensor may be an output and a part of the state; no list names one twice.
-	let outputs = program.outputs.iter().map(|id| {
-		let slot = slots.get_mut(id.0 as usize);
-		if program.state.contains(id) {
-			slot.and_then(|s| s.as_ref()).map(|s| s.get().clone())
-		} else {
-			slot.and_then(Option::take).map(Slot::into_tensor)
-		}
-	});
-	let outputs = outputs.collect::<Option<_>>().ok_or_else(missing)?;
-	let state = program.state.iter().map(|id| {
-		let slot = slots.get_mut(id.0 as usize).and_then(Option::take);
-		slot.map(Slot::into_tensor)
-	});
-	Ok(ProgramOutput {
-		state: state.collect::<Option<_>>().ok_or_else(missing)?,
-		loss,
-		metric,
-		outputs,
-	})
 }
 
 /// Data sets that were checked against a workload: layout, range of every value, and commitment.
@@ -230,10 +207,12 @@ impl CheckedData {
 /// The CPU backend of a run.
 pub struct Interpreter<'a, O: Observer> {
 	workload: &'a Workload,
-	info: &'a WorkloadInfo,
 	seed: [u8; 32],
 	data: &'a CheckedData,
 	state: Vec<Tensor>,
+	/// Plans of the programs that ran before.
+	step: Option<Plan>,
+	evaluation: Option<Plan>,
 	buffers: Buffers,
 	observer: O,
 }
@@ -245,7 +224,7 @@ impl<'a, O: Observer> Interpreter<'a, O> {
 	/// [`RunError::DataRoot`] if the data was checked against another workload.
 	pub fn new(
 		workload: &'a Workload,
-		info: &'a WorkloadInfo,
+		_validated: &'a WorkloadInfo,
 		seed: [u8; 32],
 		data: &'a CheckedData,
 		observer: O,
@@ -255,10 +234,11 @@ impl<'a, O: Observer> Interpreter<'a, O> {
 		}
 		Ok(Self {
 			workload,
-			info,
 			seed,
 			data,
 			state: Vec::new(),
+			step: None,
+			evaluation: None,
 			buffers: Buffers::default(),
 			observer,
 		})
@@ -271,8 +251,7 @@ impl<'a, O: Observer> Interpreter<'a, O> {
 
 	fn run(
 		&mut self,
-		program: &Program,
-		info: &ProgramInfo,
+		(program, plan): (&Program, &Plan),
 		segment: u32,
 		step: u32,
 		consume: bool,
@@ -291,35 +270,20 @@ impl<'a, O: Observer> Interpreter<'a, O> {
 			step,
 			instruction: 0,
 		};
-		let observer = &mut self.observer;
-		run_program_with(
+		let site = |instruction| ProductSite {
+			segment,
+			step,
+			instruction,
+		};
+		let observer = core::cell::RefCell::new(&mut self.observer);
+		run_planned(
 			&mut self.buffers,
 			program,
-			info,
+			plan,
 			context,
 			given,
-			|instruction, inputs| {
-				let is_product = program
-					.instructions
-					.get(instruction as usize)
-					.is_some_and(|i| matches!(i.op, Op::Product));
-				let [a, b] = inputs else { return };
-				if let (true, Some(left), Some(right)) = (is_product, a.i8s(), b.i8s()) {
-					let site = ProductSite {
-						segment,
-						step,
-						instruction,
-					};
-					let product = Product {
-						a: left,
-						b: right,
-						m: a.rows(),
-						n: b.rows(),
-						k: a.cols(),
-					};
-					observer.product(site, product);
-				}
-			},
+			|instruction| observer.borrow().wants(site(instruction)),
+			|instruction, product| observer.borrow_mut().product(site(instruction), product),
 		)
 	}
 }
@@ -333,8 +297,11 @@ impl<O: Observer> StepBackend for Interpreter<'_, O> {
 	}
 
 	fn run_step(&mut self, segment: u32, step: u32) -> Result<i32, ExecError> {
-		let (workload, info) = (self.workload, self.info);
-		let done = self.run(&workload.step, &info.step, segment, step, true)?;
+		let workload = self.workload;
+		let plan = self.step.take().unwrap_or_else(|| Plan::new(&workload.step));
+		let done = self.run((&workload.step, &plan), segment, step, true);
+		self.step = Some(plan);
+		let done = done?;
 		self.state = done.state;
 		done.loss.ok_or(ExecError::Missing { instruction: 0 })
 	}
@@ -344,12 +311,15 @@ impl<O: Observer> StepBackend for Interpreter<'_, O> {
 	}
 
 	fn evaluate(&mut self, segment: u32, run: u32) -> Result<Evaluated, ExecError> {
-		let (workload, info) = (self.workload, self.info);
-		let (Some(program), Some(info)) = (&workload.evaluate, &info.evaluate) else {
+		let workload = self.workload;
+		let Some(program) = &workload.evaluate else {
 			return Err(ExecError::Missing { instruction: 0 });
 		};
 		let step = workload.evaluation_step(run);
-		let done = self.run(program, info, segment, step, false)?;
+		let plan = self.evaluation.take().unwrap_or_else(|| Plan::new(program));
+		let done = self.run((program, &plan), segment, step, false);
+		self.evaluation = Some(plan);
+		let done = done?;
 		Ok(Evaluated {
 			outputs: done.outputs,
 			metric: done.metric,
@@ -384,6 +354,10 @@ pub fn run_segment<O: Observer>(
 struct Shared<'a, O>(core::cell::RefCell<&'a mut O>);
 
 impl<O: Observer> Observer for &Shared<'_, O> {
+	fn wants(&self, site: ProductSite) -> bool {
+		self.0.borrow().wants(site)
+	}
+
 	fn product(&mut self, site: ProductSite, product: Product<'_>) {
 		self.0.borrow_mut().product(site, product);
 	}

@@ -44,6 +44,10 @@ impl OperandProbe {
 }
 
 impl Observer for OperandProbe {
+	fn wants(&self, site: ProductSite) -> bool {
+		self.wanted.contains(&(site.step, site.instruction))
+	}
+
 	fn product(&mut self, site: ProductSite, product: Product<'_>) {
 		let at = (site.step, site.instruction);
 		if !self.wanted.contains(&at) {

@@ -53,6 +53,12 @@ pub enum Control {
 
 /// Watches a run on the CPU: verifiers compare operands with those that seals name, miners draw tickets from them.
 pub trait Observer {
+	/// Whether it wants to be shown this product: what nobody wants to see may be computed without its operands ever
+	/// lying in memory as they are.
+	fn wants(&self, _site: ProductSite) -> bool {
+		true
+	}
+
 	/// A product is about to be computed.
 	fn product(&mut self, _site: ProductSite, _product: Product<'_>) {}
 
@@ -63,7 +69,11 @@ pub trait Observer {
 }
 
 /// Watches nothing.
-impl Observer for () {}
+impl Observer for () {
+	fn wants(&self, _site: ProductSite) -> bool {
+		false
+	}
+}
 
 /// What an evaluation computes.
 #[derive(Clone, Debug, PartialEq, Eq)]

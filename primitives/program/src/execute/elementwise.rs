@@ -2,31 +2,33 @@
 
 //! Element-wise operations.
 
-use super::lanes::{beside, fill, Buffers, ByColumn, ByRow, Each1, Each2, Each3, Item, Job};
+use super::{
+	buffers::Item,
+	lanes::{beside, ByColumn, ByRow, Each1, Each2, Each3, Job, Out},
+	view::{Slice, View},
+};
 use crate::{
-	adam::{adam, adam_correction, adam_square, Update},
+	adam::{adam, adam_correction, adam_of_normal, adam_square, is_normal, Update},
 	arith,
 	gelu::gelu,
 	op::{Op, Rounding},
 	random::{Context, RandomKey},
-	tensor::{Tensor, Values},
 };
-use alloc::vec::Vec;
 
-type Pool<'a> = &'a mut Buffers;
+type Words<'a, 'b> = &'a mut Out<'b, i32>;
 
-fn one(to: Pool<'_>, x: &Tensor, f: impl Fn(i32) -> i32 + Sync) -> Option<Vec<i32>> {
+fn one(to: Words<'_, '_>, x: View<'_>, f: impl Fn(i32) -> i32 + Sync) -> Option<()> {
 	let x = x.i32s()?;
-	Some(fill(to, x.len(), 1, 1, &Each1(x, f)))
+	to.fill(x.len(), 1, 1, &Each1(x, f))
 }
 
-fn two(to: Pool<'_>, a: &Tensor, b: &Tensor, f: impl Fn(i32, i32) -> i32 + Sync) -> Option<Vec<i32>> {
+fn two(to: Words<'_, '_>, a: View<'_>, b: View<'_>, f: impl Fn(i32, i32) -> i32 + Sync) -> Option<()> {
 	let (a, b) = (a.i32s()?, b.i32s()?);
-	(a.len() == b.len()).then(|| fill(to, a.len(), 1, 1, &Each2(a, b, f)))
+	(a.len() == b.len()).then(|| to.fill(a.len(), 1, 1, &Each2(a, b, f)))?
 }
 
 /// `b` is spread over `a`: one number, one for every row, one for every column, or one for every element.
-fn spread(to: Pool<'_>, a: &Tensor, b: &Tensor, f: impl Fn(i32, i32) -> i32 + Sync) -> Option<Vec<i32>> {
+fn spread(to: Words<'_, '_>, a: View<'_>, b: View<'_>, f: impl Fn(i32, i32) -> i32 + Sync) -> Option<()> {
 	let (x, y) = (a.i32s()?, b.i32s()?);
 	let (rows, cols) = (a.rows(), a.cols() as usize);
 	match (b.rows(), b.cols()) {
@@ -35,69 +37,69 @@ fn spread(to: Pool<'_>, a: &Tensor, b: &Tensor, f: impl Fn(i32, i32) -> i32 + Sy
 			let y = b.scalar()?;
 			one(to, a, |x| f(x, y))
 		}
-		(1, n) if n == a.cols() => Some(fill(to, x.len(), cols, 1, &ByColumn { x, y, f })),
-		(n, 1) if n == rows => Some(fill(to, x.len(), cols, 1, &ByRow { x, y, cols, f })),
+		(1, n) if n == a.cols() => to.fill(x.len(), cols, 1, &ByColumn { x, y, f }),
+		(n, 1) if n == rows => to.fill(x.len(), cols, 1, &ByRow { x, y, cols, f }),
 		_ => None,
 	}
 }
 
 /// A gradient beside an activation of either type.
-fn gate(to: Pool<'_>, g: &Tensor, a: &Tensor, f: impl Fn(i32, i32) -> i32 + Sync) -> Option<Vec<i32>> {
+fn gate(to: Words<'_, '_>, g: View<'_>, a: View<'_>, f: impl Fn(i32, i32) -> i32 + Sync) -> Option<()> {
 	match a.values() {
-		Values::I8(a) => {
+		Slice::I8(a) => {
 			let g = g.i32s()?;
 			let job = Each2(g, a, |g: i32, a: i8| f(g, i32::from(a)));
-			(g.len() == a.len()).then(|| fill(to, g.len(), 1, 1, &job))
+			(g.len() == a.len()).then(|| to.fill(g.len(), 1, 1, &job))?
 		}
-		Values::I32(_) => two(to, g, a, f),
+		Slice::I32(_) => two(to, g, a, f),
 	}
 }
 
 /// Operations with an `i32` output; `None` if the inputs don't fit.
-pub fn words(op: &Op, inputs: &[&Tensor], to: Pool<'_>) -> Option<Vec<i32>> {
+pub fn words(op: &Op, inputs: &[View<'_>], to: Words<'_, '_>) -> Option<()> {
 	match (op, inputs) {
-		(Op::Add, [a, b]) => spread(to, a, b, i32::wrapping_add),
-		(Op::Sub, [a, b]) => spread(to, a, b, i32::wrapping_sub),
-		(&Op::Multiply { shift }, [a, b]) => spread(to, a, b, |a, b| arith::multiply(a, b, shift)),
-		(Op::Min, [a, b]) => spread(to, a, b, i32::min),
-		(Op::Max, [a, b]) => spread(to, a, b, i32::max),
-		(Op::Select, [condition, a, b]) => {
+		(Op::Add, &[a, b]) => spread(to, a, b, i32::wrapping_add),
+		(Op::Sub, &[a, b]) => spread(to, a, b, i32::wrapping_sub),
+		(&Op::Multiply { shift }, &[a, b]) => spread(to, a, b, |a, b| arith::multiply(a, b, shift)),
+		(Op::Min, &[a, b]) => spread(to, a, b, i32::min),
+		(Op::Max, &[a, b]) => spread(to, a, b, i32::max),
+		(Op::Select, &[condition, a, b]) => {
 			let job = Each3(
 				condition.i32s()?,
 				a.i32s()?,
 				b.i32s()?,
 				|c, a, b| if c > 0 { a } else { b },
 			);
-			Some(fill(to, job.0.len(), 1, 1, &job))
+			to.fill(job.0.len(), 1, 1, &job)
 		}
-		(&Op::RoundShift { shift }, [x]) => one(to, x, |x| arith::rsh(x, shift)),
-		(&Op::LeakyRelu { shift }, [x]) => one(to, x, |x| arith::leaky(x, x, shift)),
-		(&Op::LeakyReluGrad { shift }, [g, a]) => gate(to, g, a, |g, a| arith::leaky(g, a, shift)),
-		(Op::Equal, [a, b]) => two(to, a, b, |a, b| i32::from(a == b)),
-		(Op::Abs, [x]) => one(to, x, i32::wrapping_abs),
-		(&Op::Clip { lo, hi }, [x]) => one(to, x, |x| x.max(lo).min(hi)),
-		(&Op::Ema { shift }, [a, v]) => two(to, a, v, |a, v| arith::ema(a, v, shift)),
-		(&Op::Decay { shift }, [x]) => one(to, x, |x| arith::decay(x, shift)),
-		(&Op::ExcessBits { bits }, [x]) => one(to, x, |x| arith::excess_bits(x, bits)),
-		(Op::Relu, [x]) => one(to, x, |x| x.max(0)),
-		(Op::ReluGrad, [g, a]) => gate(to, g, a, |g, a| if a > 0 { g } else { 0 }),
-		(&Op::Rescale { unit, limit }, [x, e]) => {
+		(&Op::RoundShift { shift }, &[x]) => one(to, x, |x| arith::rsh(x, shift)),
+		(&Op::LeakyRelu { shift }, &[x]) => one(to, x, |x| arith::leaky(x, x, shift)),
+		(&Op::LeakyReluGrad { shift }, &[g, a]) => gate(to, g, a, |g, a| arith::leaky(g, a, shift)),
+		(Op::Equal, &[a, b]) => two(to, a, b, |a, b| i32::from(a == b)),
+		(Op::Abs, &[x]) => one(to, x, i32::wrapping_abs),
+		(&Op::Clip { lo, hi }, &[x]) => one(to, x, |x| x.max(lo).min(hi)),
+		(&Op::Ema { shift }, &[a, v]) => two(to, a, v, |a, v| arith::ema(a, v, shift)),
+		(&Op::Decay { shift }, &[x]) => one(to, x, |x| arith::decay(x, shift)),
+		(&Op::ExcessBits { bits }, &[x]) => one(to, x, |x| arith::excess_bits(x, bits)),
+		(Op::Relu, &[x]) => one(to, x, |x| x.max(0)),
+		(Op::ReluGrad, &[g, a]) => gate(to, g, a, |g, a| if a > 0 { g } else { 0 }),
+		(&Op::Rescale { unit, limit }, &[x, e]) => {
 			spread(to, x, e, |x, e| arith::rescale(x, unit.wrapping_sub(e), limit))
 		}
-		(Op::BiasCorrection, [p1, p2]) => two(to, p1, p2, arith::bias_correction),
-		(Op::AdamCorrection, [p1, p2]) => two(to, p1, p2, adam_correction),
-		(Op::Gelu, [x]) => {
+		(Op::BiasCorrection, &[p1, p2]) => two(to, p1, p2, arith::bias_correction),
+		(Op::AdamCorrection, &[p1, p2]) => two(to, p1, p2, adam_correction),
+		(Op::Gelu, &[x]) => {
 			let x = x.i32s()?;
-			Some(fill(to, x.len(), 1, 8, &Gelu(x)))
+			to.fill(x.len(), 1, 8, &Gelu(x))
 		}
 		_ => optimiser(op, inputs, to),
 	}
 }
 
-fn optimiser(op: &Op, inputs: &[&Tensor], to: Pool<'_>) -> Option<Vec<i32>> {
+fn optimiser(op: &Op, inputs: &[View<'_>], to: Words<'_, '_>) -> Option<()> {
 	match (op, inputs) {
-		(&Op::L1Adam { limit, decay }, [w, m, v, rate, correction])
-		| (&Op::Adam { limit, decay, .. }, [w, m, v, rate, correction]) => {
+		(&Op::L1Adam { limit, decay }, &[w, m, v, rate, correction])
+		| (&Op::Adam { limit, decay, .. }, &[w, m, v, rate, correction]) => {
 			let (w, m, v) = (w.i32s()?, m.i32s()?, v.i32s()?);
 			let by = Update {
 				rate: rate.scalar()?,
@@ -108,15 +110,35 @@ fn optimiser(op: &Op, inputs: &[&Tensor], to: Pool<'_>) -> Option<Vec<i32>> {
 			};
 			let fits = w.len() == m.len() && m.len() == v.len();
 			fits.then(|| match op {
-				Op::Adam { .. } => fill(to, w.len(), 1, 16, &Adam { w, m, v, by }),
-				_ => fill(to, w.len(), 1, 8, &L1Adam { w, m, v, by }),
-			})
+				Op::Adam { .. } => to.fill(
+					w.len(),
+					1,
+					16,
+					&Step {
+						w,
+						m,
+						v,
+						by: Adam(by),
+					},
+				),
+				_ => to.fill(
+					w.len(),
+					1,
+					8,
+					&Step {
+						w,
+						m,
+						v,
+						by: L1Adam(by),
+					},
+				),
+			})?
 		}
-		(&Op::AdamSquare { floor }, [v, gradient]) => {
+		(&Op::AdamSquare { floor }, &[v, gradient]) => {
 			let (v, gradient) = (v.i32s()?, gradient.i32s()?);
-			(v.len() == gradient.len()).then(|| fill(to, v.len(), 1, 4, &AdamSquare { v, gradient, floor }))
+			(v.len() == gradient.len()).then(|| to.fill(v.len(), 1, 4, &AdamSquare { v, gradient, floor }))?
 		}
-		(&Op::Sgd { shift, limit }, [w, m, rate]) => {
+		(&Op::Sgd { shift, limit }, &[w, m, rate]) => {
 			let rate = rate.scalar()?;
 			two(to, w, m, |w, m| arith::sgd(w, m, rate, shift, limit))
 		}
@@ -139,42 +161,86 @@ impl Job for Gelu<'_> {
 	}
 }
 
-struct Adam<'a> {
-	w: &'a [i32],
-	m: &'a [i32],
-	v: &'a [i32],
-	by: Update<i32>,
-}
+/// The update of a weight from a weight, a mean and a square or magnitude.
+trait Rule: Sync {
+	fn next(&self, w: i32, m: i32, v: i32) -> i32;
 
-impl Job for Adam<'_> {
-	type Out = i32;
+	/// Whether [`Rule::quick`] may be asked for these squares.
 	#[inline(always)]
-	fn run(&self, first: usize, out: &mut [i32]) {
-		let (len, by) = (out.len(), self.by);
-		let (w, m) = (beside(self.w, first, len), beside(self.m, first, len));
-		let all = out.iter_mut().zip(w).zip(m).zip(beside(self.v, first, len));
-		for (((to, w), m), v) in all {
-			*to = adam(*w, *m, *v, &by);
-		}
+	fn is_quick(&self, _v: &[i32]) -> bool {
+		false
+	}
+
+	/// [`Rule::next`] in a quicker way.
+	#[inline(always)]
+	fn quick(&self, w: i32, m: i32, v: i32) -> i32 {
+		self.next(w, m, v)
 	}
 }
 
-struct L1Adam<'a> {
+struct Adam(Update<i32>);
+
+impl Rule for Adam {
+	#[inline(always)]
+	fn next(&self, w: i32, m: i32, v: i32) -> i32 {
+		adam(w, m, v, &self.0)
+	}
+
+	#[inline(always)]
+	fn is_quick(&self, v: &[i32]) -> bool {
+		v.iter().fold(true, |all, v| all & is_normal(*v))
+	}
+
+	#[inline(always)]
+	fn quick(&self, w: i32, m: i32, v: i32) -> i32 {
+		adam_of_normal(w, m, v, &self.0)
+	}
+}
+
+struct L1Adam(Update<i32>);
+
+impl Rule for L1Adam {
+	#[inline(always)]
+	fn next(&self, w: i32, m: i32, v: i32) -> i32 {
+		let by = &self.0;
+		arith::l1_adam(w, m, v, by.rate, by.correction, by.limit, by.decay)
+	}
+}
+
+/// Elements that go the quick way together, or none of them.
+const CHUNK: usize = 256;
+
+struct Step<'a, R> {
 	w: &'a [i32],
 	m: &'a [i32],
 	v: &'a [i32],
-	by: Update<i32>,
+	by: R,
 }
 
-impl Job for L1Adam<'_> {
+impl<R: Rule> Job for Step<'_, R> {
 	type Out = i32;
 	#[inline(always)]
 	fn run(&self, first: usize, out: &mut [i32]) {
-		let (len, by) = (out.len(), self.by);
+		let len = out.len();
 		let (w, m) = (beside(self.w, first, len), beside(self.m, first, len));
-		let all = out.iter_mut().zip(w).zip(m).zip(beside(self.v, first, len));
-		for (((to, w), m), v) in all {
-			*to = arith::l1_adam(*w, *m, *v, by.rate, by.correction, by.limit, by.decay);
+		let v = beside(self.v, first, len).chunks(CHUNK);
+		let all = out
+			.chunks_mut(CHUNK)
+			.zip(w.chunks(CHUNK))
+			.zip(m.chunks(CHUNK))
+			.zip(v);
+		for (((out, w), m), v) in all {
+			let quick = self.by.is_quick(v);
+			let all = out.iter_mut().zip(w).zip(m).zip(v);
+			if quick {
+				for (((to, w), m), v) in all {
+					*to = self.by.quick(*w, *m, *v);
+				}
+			} else {
+				for (((to, w), m), v) in all {
+					*to = self.by.next(*w, *m, *v);
+				}
+			}
 		}
 	}
 }
@@ -197,16 +263,16 @@ impl Job for AdamSquare<'_> {
 	}
 }
 
-/// Elements that depend on their position alone.
-pub struct Positions<F>(pub F);
+/// Elements that depend on their position alone; the number of the first one, and the function.
+pub struct Positions<F>(pub usize, pub F);
 
 impl<T: Item, F: Fn(u32) -> T + Sync> Job for Positions<F> {
 	type Out = T;
 	#[inline(always)]
 	fn run(&self, first: usize, out: &mut [T]) {
-		let mut position = first as u32;
+		let mut position = (self.0 + first) as u32;
 		for to in out {
-			*to = (self.0)(position);
+			*to = (self.1)(position);
 			position = position.wrapping_add(1);
 		}
 	}
@@ -238,6 +304,7 @@ struct Keyed<'a> {
 	cols: usize,
 	limit: i32,
 	key: RandomKey,
+	origin: usize,
 }
 
 impl Job for Keyed<'_> {
@@ -245,7 +312,7 @@ impl Job for Keyed<'_> {
 	#[inline(always)]
 	fn run(&self, first: usize, out: &mut [i8]) {
 		let (limit, key, x) = (self.limit, self.key, beside(self.x, first, out.len()));
-		let mut position = first as u32;
+		let mut position = (self.origin + first) as u32;
 		for ((out, x), shift) in lines(out, x, self.shift, first, self.cols) {
 			for (to, x) in out.iter_mut().zip(x) {
 				*to = arith::requantise_keyed(*x, shift, key.at(position), limit) as i8;
@@ -279,17 +346,17 @@ pub fn requantise(
 	rounding: Rounding,
 	limit: i32,
 	context: &Context,
-	x: &Tensor,
-	shift: &Tensor,
-	to: Pool<'_>,
-) -> Option<Vec<i8>> {
+	x: View<'_>,
+	shift: View<'_>,
+	to: &mut Out<'_, i8>,
+) -> Option<()> {
 	let (cols, rows) = (x.cols() as usize, x.rows() as usize);
 	let (x, shift) = (x.i32s()?, shift.i32s()?);
 	let unit = if shift.len() == 1 { 1 } else { cols };
 	if shift.len() != 1 && shift.len() != rows {
 		return None;
 	}
-	Some(match rounding {
+	match rounding {
 		Rounding::HalfUp => {
 			let job = HalfUp {
 				x,
@@ -297,7 +364,7 @@ pub fn requantise(
 				cols,
 				limit,
 			};
-			fill(to, x.len(), unit, 1, &job)
+			to.fill(x.len(), unit, 1, &job)
 		}
 		Rounding::Keyed => {
 			let job = Keyed {
@@ -306,8 +373,9 @@ pub fn requantise(
 				cols,
 				limit,
 				key: context.key(),
+				origin: to.origin,
 			};
-			fill(to, x.len(), unit, 3, &job)
+			to.fill(x.len(), unit, 3, &job)
 		}
-	})
+	}
 }

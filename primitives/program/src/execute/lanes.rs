@@ -1,129 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! How outputs are filled: buffers that are used again, all cores, and the widest SIMD that the processor has.
+//! How outputs are filled: on all cores, and with the widest SIMD that the processor has.
 //!
 //! A [`Job`] computes any part of an output. The crate is built for a plain processor; the same loop, compiled for wider
 //! vectors, runs where the processor has them. Integers are exact, so that neither choice changes a bit.
 //!
 //! Unsafe: the calls of functions that are compiled for a processor's features, after a look at the processor.
 
-use crate::tensor::{Tensor, Values};
-use alloc::vec::Vec;
-
-/// An element of an output.
-pub trait Item: Copy + Default + Send + Sync + 'static {
-	/// The buffers of this type.
-	fn shelf(buffers: &mut Buffers) -> &mut Vec<Vec<Self>>;
-}
-
-impl Item for i8 {
-	fn shelf(buffers: &mut Buffers) -> &mut Vec<Vec<Self>> {
-		&mut buffers.bytes
-	}
-}
-
-impl Item for i32 {
-	fn shelf(buffers: &mut Buffers) -> &mut Vec<Vec<Self>> {
-		&mut buffers.words
-	}
-}
-
-/// Most elements that are kept.
-const MAX_KEPT: usize = 1 << 26;
-/// Smaller buffers are left to the allocator.
-const MIN_KEPT: usize = 1 << 10;
-
-/// What outputs are computed with. All give the same bits.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Vectors {
-	/// All cores, and the widest vectors that the processor has.
-	#[default]
-	Widest,
-	/// All cores, and vectors of 256 bits where the processor has them: what a processor without AVX-512 runs.
-	Narrow,
-	/// One core and code for any processor: what tests and measurements compare with.
-	Plain,
-}
-
-/// Memory of tensors that nobody needs any more: taking it again spares the system's zeroed pages.
-#[derive(Clone, Debug, Default)]
-pub struct Buffers {
-	vectors: Vectors,
-	bytes: Vec<Vec<i8>>,
-	words: Vec<Vec<i32>>,
-	kept: usize,
-}
-
-impl Buffers {
-	/// No memory yet; outputs are computed with these vectors.
-	pub fn with(vectors: Vectors) -> Self {
-		Self {
-			vectors,
-			..Self::default()
-		}
-	}
-
-	/// What outputs are computed with.
-	pub fn vectors(&self) -> Vectors {
-		self.vectors
-	}
-
-	/// How many parts of an output can be computed at once.
-	pub fn threads(&self) -> usize {
-		#[cfg(feature = "std")]
-		if self.vectors != Vectors::Plain {
-			return rayon::current_num_threads().max(1);
-		}
-		1
-	}
-
-	/// Keeps the memory of a tensor.
-	pub fn recycle(&mut self, tensor: Tensor) {
-		match tensor.into_values() {
-			Values::I8(values) => self.keep(values),
-			Values::I32(values) => self.keep(values),
-		}
-	}
-
-	fn keep<T: Item>(&mut self, values: Vec<T>) {
-		let size = values.capacity();
-		if size < MIN_KEPT || size > MAX_KEPT.saturating_sub(self.kept) {
-			return;
-		}
-		self.kept += size;
-		T::shelf(self).push(values);
-	}
-
-	/// The smallest buffer that `len` elements fit, unless it is far too large.
-	fn find<T: Item>(&mut self, len: usize) -> Option<Vec<T>> {
-		let shelf = T::shelf(self);
-		let fits = |size: usize| size >= len && size <= len.saturating_mul(2);
-		let sizes = shelf.iter().map(Vec::capacity).enumerate();
-		let (at, size) = sizes
-			.filter(|(_, size)| fits(*size))
-			.min_by_key(|(_, size)| *size)?;
-		let found = shelf.swap_remove(at);
-		self.kept = self.kept.saturating_sub(size);
-		Some(found)
-	}
-
-	/// An empty vector with room for `len` elements.
-	pub fn empty<T: Item>(&mut self, len: usize) -> Vec<T> {
-		let mut values = self.find(len).unwrap_or_default();
-		values.clear();
-		values.reserve_exact(len);
-		values
-	}
-
-	/// `len` elements of any value.
-	pub fn any<T: Item>(&mut self, len: usize) -> Vec<T> {
-		let mut values = self.find(len).unwrap_or_default();
-		values.truncate(len);
-		values.reserve_exact(len.saturating_sub(values.len()));
-		values.resize(len, T::default());
-		values
-	}
-}
+use super::buffers::{Item, Vectors};
 
 /// Something that computes any part of an output.
 ///
@@ -136,16 +20,34 @@ pub trait Job: Sync {
 }
 
 /// Weighted elements below which a second core costs more time than it saves.
+#[cfg(feature = "std")]
 const GRAIN: usize = 1 << 17;
 
-/// The output of a job. Parts begin at multiples of `unit`; `weight` is the work on one element, 1 for an addition.
-pub fn fill<J: Job>(buffers: &mut Buffers, len: usize, unit: usize, weight: usize, job: &J) -> Vec<J::Out> {
-	let mut out = buffers.any(len);
-	let vectors = buffers.vectors;
-	split(buffers.threads(), &mut out, unit, weight, |first, part| {
-		run(vectors, job, first, part);
-	});
-	out
+/// Where an output is written, and how.
+pub struct Out<'a, T> {
+	/// The elements, all of which are written.
+	pub values: &'a mut [T],
+	/// Number of the first element in the whole output, on which keyed random bits depend.
+	pub origin: usize,
+	/// With which vectors.
+	pub vectors: Vectors,
+	/// How many parts may be computed at once.
+	pub threads: usize,
+}
+
+impl<T: Item> Out<'_, T> {
+	/// Fills the output by a job; `None` if the job's output has another length. Parts begin at multiples of `unit`;
+	/// `weight` is the work on one element, 1 for an addition.
+	pub fn fill<J: Job<Out = T>>(&mut self, len: usize, unit: usize, weight: usize, job: &J) -> Option<()> {
+		if len != self.values.len() {
+			return None;
+		}
+		let vectors = self.vectors;
+		split(self.threads, self.values, unit, weight, |first, part| {
+			run(vectors, job, first, part);
+		});
+		Some(())
+	}
 }
 
 /// Calls `f` for parts of `out` that begin at multiples of `unit`, on several threads if the work is worth it.
@@ -354,18 +256,5 @@ mod tests {
 			});
 			assert!((1u32..).zip(&out).all(|(n, x)| n == *x));
 		}
-	}
-
-	#[test]
-	fn buffers_should_be_used_again_only_where_they_fit() {
-		let mut buffers = Buffers::default();
-		buffers.recycle(Tensor::from_i32(1, 5000, vec![7; 5000]).unwrap());
-		assert_eq!(buffers.any::<i32>(9000).len(), 9000);
-		assert!(buffers.empty::<i8>(5000).is_empty());
-		assert_eq!(buffers.any::<i32>(2000), vec![0; 2000]);
-		assert_eq!(buffers.any::<i32>(4000), vec![7; 4000]);
-		assert_eq!((buffers.kept, buffers.words.len()), (0, 0));
-		buffers.recycle(Tensor::from_i32(1, 5, vec![7; 5]).unwrap());
-		assert_eq!(buffers.kept, 0);
 	}
 }

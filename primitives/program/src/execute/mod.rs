@@ -2,26 +2,29 @@
 
 //! The CPU executor of single operations on whole tensors: the same bits as all blocks of [`crate::arbiter`].
 
+mod buffers;
 mod elementwise;
 mod lanes;
 mod movement;
 mod normalise;
-mod product;
+pub(crate) mod product;
 mod reduce;
 mod rows;
+mod view;
 
 use crate::{
 	movement::moves,
 	op::{Op, OpKind, OPERAND_MAX, WIDE_MAX},
 	program::Role,
 	random::{batch_position, schedule, Context},
-	tensor::{Element, Tensor, TensorDecl, TensorError, Values},
+	tensor::{Element, Tensor, TensorDecl, TensorError},
 };
 use alloc::vec::Vec;
+pub use buffers::{Buffers, Vectors};
 use core::fmt;
 use elementwise::Positions;
-use lanes::fill;
-pub use lanes::{Buffers, Vectors};
+use lanes::Out;
+pub(crate) use view::{Slice, View};
 
 /// Why an instruction could not be executed. Validation and the check of inputs exclude all of these.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,73 +108,113 @@ pub fn execute_op_with(
 ) -> Result<Tensor, ExecError> {
 	let kind = op.kind();
 	let operands = ExecError::Operands { op: kind };
+	let views: Vec<View<'_>> = inputs.iter().map(|x| View::of(x)).collect();
+	let count = usize::try_from(out.elements()).map_err(|_| operands.clone())?;
+	let (vectors, threads) = (buffers.vectors(), buffers.threads());
 	match out.element {
 		Element::I8 => {
-			let values = bytes(op, context, inputs, out, buffers).ok_or(operands)?;
+			let mut values = buffers.any(count);
+			let to = Target::I8(&mut values);
+			compute(op, context, &views, out.cols, to, 0, vectors, threads).ok_or(operands)?;
 			Tensor::from_i8(out.rows, out.cols, values)
 		}
 		Element::I32 => {
-			let values = words(op, context, inputs, out, buffers).ok_or(operands)?;
+			let mut values = buffers.any(count);
+			let to = Target::I32(&mut values);
+			compute(op, context, &views, out.cols, to, 0, vectors, threads).ok_or(operands)?;
 			Tensor::from_i32(out.rows, out.cols, values)
 		}
 	}
 	.map_err(|error| ExecError::Output { op: kind, error })
 }
 
-/// Rows and columns.
-fn size(x: &Tensor) -> (u32, u32) {
-	(x.rows(), x.cols())
+/// Where the elements of an output are written.
+pub(crate) enum Target<'a> {
+	/// Bytes.
+	I8(&'a mut [i8]),
+	/// Words.
+	I32(&'a mut [i32]),
+}
+
+/// Computes rows of `cols` columns of an output, from the rows of the inputs that belong to them; `origin` is the number
+/// of the first element in the whole output. `None` if the inputs are not what the operation asks for.
+#[allow(clippy::too_many_arguments)]
+pub(crate) fn compute(
+	op: &Op,
+	context: &Context,
+	inputs: &[View<'_>],
+	cols: u32,
+	to: Target<'_>,
+	origin: usize,
+	vectors: Vectors,
+	threads: usize,
+) -> Option<()> {
+	match to {
+		Target::I8(values) => {
+			let mut out = Out {
+				values,
+				origin,
+				vectors,
+				threads,
+			};
+			bytes(op, context, inputs, cols, &mut out)
+		}
+		Target::I32(values) => {
+			let mut out = Out {
+				values,
+				origin,
+				vectors,
+				threads,
+			};
+			words(op, context, inputs, cols, &mut out)
+		}
+	}
+}
+
+/// Rows and columns of so many elements.
+fn size_of(elements: usize, cols: u32) -> (u32, u32) {
+	((elements / cols.max(1) as usize) as u32, cols)
 }
 
 /// Operations with an `i8` output.
-fn bytes(
-	op: &Op,
-	context: &Context,
-	inputs: &[&Tensor],
-	out: &TensorDecl,
-	to: &mut Buffers,
-) -> Option<Vec<i8>> {
+fn bytes(op: &Op, context: &Context, inputs: &[View<'_>], cols: u32, to: &mut Out<'_, i8>) -> Option<()> {
 	match (op, inputs) {
-		(Op::Requantise { rounding }, [x, shift]) => {
+		(Op::Requantise { rounding }, &[x, shift]) => {
 			elementwise::requantise(*rounding, OPERAND_MAX, context, x, shift, to)
 		}
-		(Op::RequantiseWide { rounding }, [x, shift]) => {
+		(Op::RequantiseWide { rounding }, &[x, shift]) => {
 			elementwise::requantise(*rounding, WIDE_MAX, context, x, shift, to)
 		}
-		(&Op::Softmax { top }, [z, visible, e]) => rows::softmax(top, z, visible, e, to),
-		(Op::Transpose, [x]) => movement::transpose(x.i8s()?, 1, size(x), to),
+		(&Op::Softmax { top }, &[z, visible, e]) => rows::softmax(top, z, visible, e, to),
+		(Op::Transpose, [x]) => movement::transpose(x.i8s()?, x.rows(), x.cols(), to),
 		(Op::GatherRows, [x, index]) => movement::gather(x.i8s()?, x.cols(), index.i32s()?, to),
-		(op, [x]) if moves(op) => movement::moved(op, x.i8s()?, size(x), (out.rows, out.cols), to),
+		(op, [x]) if moves(op) => movement::moved(op, x.i8s()?, x.size(), size_of(to.values.len(), cols), to),
 		_ => None,
 	}
 }
 
 /// Operations with an `i32` output.
-fn words(
-	op: &Op,
-	context: &Context,
-	inputs: &[&Tensor],
-	out: &TensorDecl,
-	to: &mut Buffers,
-) -> Option<Vec<i32>> {
+fn words(op: &Op, context: &Context, inputs: &[View<'_>], cols: u32, to: &mut Out<'_, i32>) -> Option<()> {
 	match (op, inputs) {
-		(_, []) => source(op, context, out, to),
-		(Op::Product, [a, b]) => product::product(a, b, to),
-		(&Op::GroupProduct { groups }, [a, b]) => product::stacked(groups, a, b, to),
-		(Op::Transpose, [x]) => movement::transpose(x.i32s()?, 1, size(x), to),
+		(_, []) => source(op, context, cols, to),
+		(Op::Product, &[a, b]) => product::product(a, b, to),
+		(&Op::GroupProduct { groups }, &[a, b]) => product::stacked(groups, a, b, to),
+		(Op::Transpose, [x]) => movement::transpose(x.i32s()?, x.rows(), x.cols(), to),
 		(Op::GatherRows, [x, index]) => movement::gather(x.i32s()?, x.cols(), index.i32s()?, to),
 		(Op::GatherElements, [x, index]) => match x.values() {
-			Values::I8(x) => movement::gather_elements(x, index.i32s()?),
-			Values::I32(x) => movement::gather_elements(x, index.i32s()?),
+			Slice::I8(x) => movement::gather_elements(x, index.i32s()?, to),
+			Slice::I32(x) => movement::gather_elements(x, index.i32s()?, to),
 		},
-		(Op::ScatterAddRows, [x, index]) => movement::scatter(x.i32s()?, x.cols(), index.i32s()?, out.rows),
+		(Op::ScatterAddRows, [x, index]) => movement::scatter(x.i32s()?, x.cols(), index.i32s()?, to),
 		(&Op::PatchesGradient(window), [x]) => {
-			movement::patches_gradient(window, x.i32s()?, size(x), (out.rows, out.cols))
+			movement::patches_gradient(window, x.i32s()?, x.size(), size_of(to.values.len(), cols), to)
 		}
-		(op, [x]) if moves(op) => movement::moved(op, x.i32s()?, size(x), (out.rows, out.cols), to),
-		(Op::SoftmaxGradient, [z, labels, e]) => rows::softmax_gradient(z, labels, e.scalar()?, to),
-		(Op::CrossEntropy, [z, labels, e]) => rows::cross_entropy(z, labels, e.scalar()?, to),
-		(&Op::SoftmaxBackward { limit }, [p, g, sum]) => rows::softmax_backward(limit, p, g, sum, to),
+		(op, [x]) if moves(op) => {
+			movement::moved(op, x.i32s()?, x.size(), size_of(to.values.len(), cols), to)
+		}
+		(Op::SoftmaxGradient, &[z, labels, e]) => rows::softmax_gradient(z, labels, e.scalar()?, to),
+		(Op::CrossEntropy, &[z, labels, e]) => rows::cross_entropy(z, labels, e.scalar()?, to),
+		(&Op::SoftmaxBackward { limit }, &[p, g, sum]) => rows::softmax_backward(limit, p, g, sum, to),
 		(
 			Op::MaxAbsPartials
 			| Op::SumPartials
@@ -182,7 +225,7 @@ fn words(
 			| Op::RowSum
 			| Op::RowMax
 			| Op::RowSumSquares,
-			[x],
+			&[x],
 		) => reduce::words(op, x, to),
 		(
 			Op::RowDivide { .. }
@@ -197,24 +240,30 @@ fn words(
 	}
 }
 
-fn source(op: &Op, context: &Context, out: &TensorDecl, to: &mut Buffers) -> Option<Vec<i32>> {
-	let count = usize::try_from(out.elements()).ok()?;
-	Some(match *op {
-		Op::Constant { value } => fill(to, count, 1, 1, &Positions(|_| value)),
+fn source(op: &Op, context: &Context, cols: u32, to: &mut Out<'_, i32>) -> Option<()> {
+	let (len, origin) = (to.values.len(), to.origin);
+	let rows = size_of(len, cols).0;
+	match *op {
+		Op::Constant { value } => to.fill(len, 1, 1, &Positions(origin, |_| value)),
 		Op::RandomUniform { scale, shift } => {
 			let key = context.key();
 			let at = |p| crate::arith::random_uniform::<i32>(key.at(p), scale, shift);
-			fill(to, count, 1, 4, &Positions(at))
+			to.fill(len, 1, 4, &Positions(origin, at))
 		}
 		Op::BatchIndices { population } => {
-			let (epoch, first) = batch_position(context.step, out.rows, population);
+			let (epoch, first) = batch_position(context.step, rows, population);
 			let key = context.epoch_key(epoch);
 			let at = |i| key.permute(first.wrapping_add(i), population) as i32;
-			fill(to, count, 1, 64, &Positions(at))
+			to.fill(len, 1, 64, &Positions(origin, at))
 		}
 		Op::StepIndices { population } => {
-			let (_, first) = batch_position(context.step, out.rows, population);
-			fill(to, count, 1, 1, &Positions(|i: u32| first.wrapping_add(i) as i32))
+			let (_, first) = batch_position(context.step, rows, population);
+			to.fill(
+				len,
+				1,
+				1,
+				&Positions(origin, |i: u32| first.wrapping_add(i) as i32),
+			)
 		}
 		Op::Iota {
 			divisor,
@@ -222,7 +271,7 @@ fn source(op: &Op, context: &Context, out: &TensorDecl, to: &mut Buffers) -> Opt
 			offset,
 		} => {
 			let at = |p| crate::arith::iota::<i32>(p, divisor, modulus, offset);
-			fill(to, count, 1, 8, &Positions(at))
+			to.fill(len, 1, 8, &Positions(origin, at))
 		}
 		Op::Schedule {
 			peak,
@@ -231,8 +280,8 @@ fn source(op: &Op, context: &Context, out: &TensorDecl, to: &mut Buffers) -> Opt
 			total,
 		} => {
 			let value = schedule(context.step, peak, floor, warmup, total) as i32;
-			fill(to, count, 1, 1, &Positions(|_| value))
+			to.fill(len, 1, 1, &Positions(origin, |_| value))
 		}
-		_ => return None,
-	})
+		_ => None,
+	}
 }

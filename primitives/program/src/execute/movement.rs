@@ -2,12 +2,14 @@
 
 //! Operations that move elements, and add up moved elements.
 
-use super::lanes::{fill, Buffers, Item, Job};
+use super::{
+	buffers::Item,
+	lanes::{Job, Out},
+};
 use crate::{
 	movement::{runs, Size},
 	op::{Op, Window},
 };
-use alloc::{vec, vec::Vec};
 
 /// Edge of the squares that a transposition copies first: the lines of a matrix lie so far apart that they would push
 /// each other out of the cache.
@@ -145,49 +147,59 @@ fn exchange(x: &mut u64, y: &mut u64, by: u32, mask: u64) {
 	*x ^= difference << by;
 }
 
-/// `[rows, cols]` to `[cols, rows]`, for each of `groups` stacked matrices.
-pub fn transpose<T: Square>(x: &[T], groups: u32, (rows, cols): Size, to: &mut Buffers) -> Option<Vec<T>> {
-	let (rows, cols) = ((rows as usize).checked_div(groups as usize)?, cols as usize);
-	let unit = if groups == 1 { rows * TILE } else { rows * cols };
-	Some(fill(to, x.len(), unit, 1, &Transposed { x, rows, cols }))
+/// Each of stacked matrices of `rows` rows to its transpose.
+pub fn transpose<T: Square>(x: &[T], rows: u32, cols: u32, to: &mut Out<'_, T>) -> Option<()> {
+	let (rows, cols) = (rows as usize, cols as usize);
+	let unit = if rows * cols == x.len() {
+		rows * TILE
+	} else {
+		rows * cols
+	};
+	to.fill(x.len(), unit, 1, &Transposed { x, rows, cols })
 }
 
 /// The rows of `x` that `index` names; `None` if one does not exist.
-pub fn gather<T: Item>(x: &[T], cols: u32, index: &[i32], to: &mut Buffers) -> Option<Vec<T>> {
+pub fn gather<T: Item>(x: &[T], cols: u32, index: &[i32], to: &mut Out<'_, T>) -> Option<()> {
 	let cols = cols as usize;
-	let mut out = to.empty(index.len().checked_mul(cols)?);
-	for i in index {
-		let start = usize::try_from(*i).ok()?.checked_mul(cols)?;
-		out.extend_from_slice(x.get(start..start.checked_add(cols)?)?);
+	if to.values.len() != index.len().checked_mul(cols)? {
+		return None;
 	}
-	Some(out)
+	for (to, i) in to.values.chunks_exact_mut(cols.max(1)).zip(index) {
+		let start = usize::try_from(*i).ok()?.checked_mul(cols)?;
+		to.copy_from_slice(x.get(start..start.checked_add(cols)?)?);
+	}
+	Some(())
 }
 
-/// Operations that only move elements of `x`, by their runs.
-pub fn moved<T: Square>(op: &Op, x: &[T], size: Size, out: Size, to: &mut Buffers) -> Option<Vec<T>> {
-	if let Op::GroupTranspose { groups } = op {
+/// Operations that only move elements of `x`, by their runs. `out` has the sizes of what is written.
+pub fn moved<T: Square>(op: &Op, x: &[T], size: Size, out: Size, to: &mut Out<'_, T>) -> Option<()> {
+	if let Op::GroupTranspose { .. } = op {
 		// By squares: a run here is a column, and columns are slow to read.
-		return transpose(x, *groups, size, to);
+		return transpose(x, out.1, size.1, to);
 	}
-	let mut all = to.empty((out.0 as usize).checked_mul(out.1 as usize)?);
+	let mut rest = &mut *to.values;
 	if matches!(op, Op::Reshape) {
-		all.extend_from_slice(x);
-		return Some(all);
+		return (rest.len() == x.len()).then(|| rest.copy_from_slice(x));
 	}
 	let mut inside = true;
 	for row in 0..out.0 {
-		runs(op, size, out, row, 0..out.1, |run| match run.from {
-			Some(from) => match part(x, from, run.len) {
-				Some(part) => all.extend_from_slice(part),
-				None => inside = false,
-			},
-			None => all.resize(all.len() + run.len as usize, T::default()),
+		runs(op, size, out, row, 0..out.1, |run| {
+			let len = rest.len().min(run.len as usize);
+			let (now, after) = core::mem::take(&mut rest).split_at_mut(len);
+			rest = after;
+			match run.from {
+				Some(from) => match part(x, from, run.len) {
+					Some(part) if part.len() == now.len() => now.copy_from_slice(part),
+					_ => inside = false,
+				},
+				None => now.fill(T::default()),
+			}
 		});
 		if !inside {
 			return None;
 		}
 	}
-	Some(all)
+	rest.is_empty().then_some(())
 }
 
 fn part<T>(x: &[T], from: u64, len: u32) -> Option<&[T]> {
@@ -196,8 +208,15 @@ fn part<T>(x: &[T], from: u64, len: u32) -> Option<&[T]> {
 }
 
 /// [`Op::PatchesGradient`]: every patch is added to where [`Op::Patches`] has it from.
-pub fn patches_gradient(window: Window, x: &[i32], size: Size, out: Size) -> Option<Vec<i32>> {
-	let mut sums = vec![0i32; (out.0 as usize).checked_mul(out.1 as usize)?];
+pub fn patches_gradient(
+	window: Window,
+	x: &[i32],
+	size: Size,
+	out: Size,
+	to: &mut Out<'_, i32>,
+) -> Option<()> {
+	let sums = &mut *to.values;
+	sums.fill(0);
 	let mut inside = true;
 	for (row, patch) in (0u32..).zip(x.chunks((size.1 as usize).max(1))) {
 		let mut rest = patch;
@@ -213,18 +232,19 @@ pub fn patches_gradient(window: Window, x: &[i32], size: Size, out: Size) -> Opt
 			}
 		});
 	}
-	inside.then_some(sums)
+	inside.then_some(())
 }
 
 /// [`Op::ScatterAddRows`]; `None` if the index names a row that does not exist.
-pub fn scatter(x: &[i32], cols: u32, index: &[i32], rows: u32) -> Option<Vec<i32>> {
+pub fn scatter(x: &[i32], cols: u32, index: &[i32], to: &mut Out<'_, i32>) -> Option<()> {
 	let cols = (cols as usize).max(1);
-	let mut sums = vec![0i32; (rows as usize).checked_mul(cols)?];
+	let sums = &mut *to.values;
+	sums.fill(0);
 	for (from, row) in x.chunks(cols).zip(index) {
 		let start = usize::try_from(*row).ok()?.checked_mul(cols)?;
 		add_to(sums.get_mut(start..start.checked_add(cols)?)?, from);
 	}
-	Some(sums)
+	Some(())
 }
 
 fn add_to(to: &mut [i32], from: &[i32]) {
@@ -234,9 +254,12 @@ fn add_to(to: &mut [i32], from: &[i32]) {
 }
 
 /// [`Op::GatherElements`]; `None` if the index names an element that does not exist.
-pub fn gather_elements<T: Copy + Into<i32>>(x: &[T], index: &[i32]) -> Option<Vec<i32>> {
-	index
-		.iter()
-		.map(|at| Some((*x.get(usize::try_from(*at).ok()?)?).into()))
-		.collect()
+pub fn gather_elements<T: Copy + Into<i32>>(x: &[T], index: &[i32], to: &mut Out<'_, i32>) -> Option<()> {
+	if to.values.len() != index.len() {
+		return None;
+	}
+	for (to, at) in to.values.iter_mut().zip(index) {
+		*to = (*x.get(usize::try_from(*at).ok()?)?).into();
+	}
+	Some(())
 }

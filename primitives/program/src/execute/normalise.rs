@@ -2,34 +2,34 @@
 
 //! Normalisation, centring and division of whole rows.
 
-use super::lanes::{beside, fill, Buffers, ByRow, Job};
+use super::{
+	lanes::{beside, Job, Out},
+	view::View,
+};
 use crate::{
 	normalise::{alignment, mean, projection, rms_norm_gradient, Rms, Width},
 	op::Op,
 	rows,
-	tensor::Tensor,
 };
-use alloc::vec::Vec;
 
 /// Operations of rows with an `i32` output; `None` if the inputs don't fit, or it is none of them.
-pub fn words(op: &Op, inputs: &[&Tensor], to: &mut Buffers) -> Option<Vec<i32>> {
+pub fn words(op: &Op, inputs: &[View<'_>], to: &mut Out<'_, i32>) -> Option<()> {
 	match (op, inputs) {
 		(&Op::RowDivide { shift }, [x, divisor]) => {
-			let cols = x.cols() as usize;
-			let job = ByRow {
+			let job = Divided {
 				x: x.i32s()?,
-				y: divisor.i32s()?,
-				cols,
-				f: |x, divisor| rows::divide(x, shift, divisor),
+				divisor: divisor.i32s()?,
+				cols: x.cols() as usize,
+				shift,
 			};
-			Some(fill(to, job.x.len(), cols, 4, &job))
+			to.fill(job.x.len(), job.cols, 2, &job)
 		}
 		(Op::RmsNorm, [x]) => {
 			let job = Norm {
 				width: Width::of(x.cols()),
 				x: x.i32s()?,
 			};
-			Some(fill(to, job.x.len(), x.cols() as usize, 4, &job))
+			to.fill(job.x.len(), x.cols() as usize, 4, &job)
 		}
 		(Op::RmsFactor | Op::RmsExponent, [x]) => {
 			let job = Scale {
@@ -37,13 +37,7 @@ pub fn words(op: &Op, inputs: &[&Tensor], to: &mut Buffers) -> Option<Vec<i32>> 
 				width: Width::of(x.cols()),
 				x: x.i32s()?,
 			};
-			Some(fill(
-				to,
-				x.rows() as usize,
-				1,
-				(x.cols() as usize).saturating_mul(2),
-				&job,
-			))
+			to.fill(x.rows() as usize, 1, (x.cols() as usize).saturating_mul(2), &job)
 		}
 		(&Op::RmsNormGradient { bits }, [g, y, factor, exponent, largest]) => {
 			let job = NormGradient {
@@ -55,14 +49,37 @@ pub fn words(op: &Op, inputs: &[&Tensor], to: &mut Buffers) -> Option<Vec<i32>> 
 				cols: g.cols() as usize,
 				bits,
 			};
-			(job.g.len() == job.y.len()).then(|| fill(to, job.g.len(), job.cols, 4, &job))
+			(job.g.len() == job.y.len()).then(|| to.fill(job.g.len(), job.cols, 4, &job))?
 		}
 		(Op::Centre, [x]) => {
 			let cols = x.cols() as usize;
 			let x = x.i32s()?;
-			Some(fill(to, x.len(), cols, 2, &Centred { x, cols }))
+			to.fill(x.len(), cols, 2, &Centred { x, cols })
 		}
 		_ => None,
+	}
+}
+
+struct Divided<'a> {
+	x: &'a [i32],
+	divisor: &'a [i32],
+	cols: usize,
+	shift: u32,
+}
+
+impl Job for Divided<'_> {
+	type Out = i32;
+	#[inline(always)]
+	fn run(&self, first: usize, out: &mut [i32]) {
+		let (cols, shift) = (self.cols.max(1), self.shift & 31);
+		let x = beside(self.x, first, out.len()).chunks(cols);
+		let divisors = self.divisor.get(first / cols..).unwrap_or_default();
+		for ((out, x), divisor) in out.chunks_mut(cols).zip(x).zip(divisors) {
+			let by = rows::Divisor::new(*divisor);
+			for (to, x) in out.iter_mut().zip(x) {
+				*to = by.quotient(*x << shift);
+			}
+		}
 	}
 }
 

@@ -2,13 +2,12 @@
 
 //! Reductions by blocks and by rows.
 
-use super::lanes::{fill, Buffers, Fold, Item, Job};
-use crate::{
-	op::Op,
-	rows,
-	tensor::{Tensor, Values, TILE_ROWS},
+use super::{
+	buffers::Item,
+	lanes::{Fold, Job, Out},
+	view::{Slice, View},
 };
-use alloc::{vec, vec::Vec};
+use crate::{op::Op, rows, tensor::TILE_ROWS};
 
 /// Columns of a block of words.
 const BLOCK_COLS: usize = 128;
@@ -43,44 +42,53 @@ impl<F: Fn(i32, i32) -> i32 + Sync> Job for Partials<'_, F> {
 	}
 }
 
-fn partials(to: &mut Buffers, x: &Tensor, f: impl Fn(i32, i32) -> i32 + Sync) -> Option<Vec<i32>> {
+fn partials(to: &mut Out<'_, i32>, x: View<'_>, f: impl Fn(i32, i32) -> i32 + Sync) -> Option<()> {
 	let cols = x.cols() as usize;
 	let per_strip = cols.div_ceil(BLOCK_COLS).max(1);
 	let blocks = (x.rows() as usize).div_ceil(TILE_ROWS).checked_mul(per_strip)?;
 	let weight = BLOCK_COLS.min(cols) * TILE_ROWS;
 	let x = x.i32s()?;
-	Some(fill(to, blocks, per_strip, weight, &Partials { x, cols, f }))
+	to.fill(blocks, per_strip, weight, &Partials { x, cols, f })
 }
 
 /// One number for every row.
 fn folded<A: Item>(
-	to: &mut Buffers,
+	to: &mut Out<'_, i32>,
 	x: &[A],
-	sizes: &Tensor,
+	sizes: View<'_>,
 	f: impl Fn(&[A]) -> i32 + Sync,
-) -> Option<Vec<i32>> {
+) -> Option<()> {
 	let (rows, cols) = (sizes.rows() as usize, sizes.cols() as usize);
-	Some(fill(to, rows, 1, cols, &Fold { x, cols, f }))
+	to.fill(rows, 1, cols, &Fold { x, cols, f })
 }
 
 /// Reductions; `None` if the inputs don't fit, or it is none.
-pub fn words(op: &Op, x: &Tensor, to: &mut Buffers) -> Option<Vec<i32>> {
+pub fn words(op: &Op, x: View<'_>, to: &mut Out<'_, i32>) -> Option<()> {
 	match (op, x.values()) {
 		(Op::MaxAbsPartials, _) => partials(to, x, |a, x| a.max(x.wrapping_abs())),
 		(Op::SumPartials, _) => partials(to, x, i32::wrapping_add),
-		(Op::MaxReduce, Values::I32(v)) => Some(vec![v.iter().copied().max()?]),
-		(Op::SumReduce, Values::I32(v)) => Some(vec![rows::sum(v.iter().copied())]),
-		(Op::RowMaxAbs, Values::I32(v)) => folded(to, v, x, |row| rows::largest(row.iter().copied()) as i32),
-		(Op::RowMax, Values::I32(v)) => folded(to, v, x, |row| rows::max(row.iter().copied())),
-		(Op::Argmax, Values::I32(v)) => folded(to, v, x, argmax),
-		(Op::RowSum, Values::I32(v)) => folded(to, v, x, |row| rows::sum(row.iter().copied())),
-		(Op::RowSum, Values::I8(v)) => folded(to, v, x, |row| rows::sum(row.iter().map(|x| i32::from(*x)))),
-		(Op::RowSumSquares, Values::I32(v)) => folded(to, v, x, |row| rows::sum_squares(row.iter().copied())),
-		(Op::RowSumSquares, Values::I8(v)) => folded(to, v, x, |row| {
+		(Op::MaxReduce, Slice::I32(v)) => one(to, v.iter().copied().max()?),
+		(Op::SumReduce, Slice::I32(v)) => one(to, rows::sum(v.iter().copied())),
+		(Op::RowMaxAbs, Slice::I32(v)) => folded(to, v, x, |row| rows::largest(row.iter().copied()) as i32),
+		(Op::RowMax, Slice::I32(v)) => folded(to, v, x, |row| rows::max(row.iter().copied())),
+		(Op::Argmax, Slice::I32(v)) => folded(to, v, x, argmax),
+		(Op::RowSum, Slice::I32(v)) => folded(to, v, x, |row| rows::sum(row.iter().copied())),
+		(Op::RowSum, Slice::I8(v)) => folded(to, v, x, |row| rows::sum(row.iter().map(|x| i32::from(*x)))),
+		(Op::RowSumSquares, Slice::I32(v)) => folded(to, v, x, |row| rows::sum_squares(row.iter().copied())),
+		(Op::RowSumSquares, Slice::I8(v)) => folded(to, v, x, |row| {
 			rows::sum_squares(row.iter().map(|x| i32::from(*x)))
 		}),
 		_ => None,
 	}
+}
+
+/// A single number.
+fn one(to: &mut Out<'_, i32>, value: i32) -> Option<()> {
+	match &mut *to.values {
+		[only] => *only = value,
+		_ => return None,
+	}
+	Some(())
 }
 
 /// The first place of the largest element.

@@ -2,16 +2,14 @@
 
 //! Operations on whole rows of logits and scores.
 
-use super::lanes::{beside, fill, Buffers, Job};
+use super::{
+	lanes::{beside, Job, Out},
+	view::View,
+};
 use crate::{
 	rows,
-	softmax::{
-		attention_gradient, attention_mean, attention_weight, cross_entropy as loss_of, exp2n, probability,
-		tlog2,
-	},
-	tensor::Tensor,
+	softmax::{attention_gradient, attention_mean, attention_weight, cross_entropy as loss_of, exp2n, tlog2},
 };
-use alloc::vec::Vec;
 
 /// Distance of a logit from the row's maximum.
 #[inline(always)]
@@ -41,8 +39,10 @@ impl Job for Gradient<'_> {
 				sum = sum.wrapping_add(term);
 				*to = term as i32;
 			}
+			// As `probability`, whose sum fits a word: there are at most 65,535 terms of at most 2^15.
+			let by = rows::Divisor::new(sum as i32);
 			for to in &mut *out {
-				*to = probability(*to as u32, sum);
+				*to = by.of((*to as u32) << 16) as i32;
 			}
 			let target = usize::try_from(*label).ok().and_then(|label| out.get_mut(label));
 			if let Some(to) = target {
@@ -53,10 +53,10 @@ impl Job for Gradient<'_> {
 }
 
 /// [`crate::Op::SoftmaxGradient`].
-pub fn softmax_gradient(z: &Tensor, labels: &Tensor, e: i32, to: &mut Buffers) -> Option<Vec<i32>> {
+pub fn softmax_gradient(z: View<'_>, labels: View<'_>, e: i32, to: &mut Out<'_, i32>) -> Option<()> {
 	let cols = z.cols() as usize;
 	let (z, labels) = (z.i32s()?, labels.i32s()?);
-	Some(fill(to, z.len(), cols, 8, &Gradient { z, labels, e, cols }))
+	to.fill(z.len(), cols, 8, &Gradient { z, labels, e, cols })
 }
 
 struct Loss<'a>(Gradient<'a>);
@@ -81,11 +81,11 @@ impl Job for Loss<'_> {
 }
 
 /// [`crate::Op::CrossEntropy`].
-pub fn cross_entropy(z: &Tensor, labels: &Tensor, e: i32, to: &mut Buffers) -> Option<Vec<i32>> {
+pub fn cross_entropy(z: View<'_>, labels: View<'_>, e: i32, to: &mut Out<'_, i32>) -> Option<()> {
 	let (rows, cols) = (z.rows() as usize, z.cols() as usize);
 	let (z, labels) = (z.i32s()?, labels.i32s()?);
 	let job = Loss(Gradient { z, labels, e, cols });
-	Some(fill(to, rows, 1, cols.saturating_mul(4), &job))
+	to.fill(rows, 1, cols.saturating_mul(4), &job)
 }
 
 struct Attention<'a> {
@@ -124,11 +124,11 @@ impl Job for Attention<'_> {
 /// [`crate::Op::Softmax`].
 pub fn softmax(
 	top: u32,
-	z: &Tensor,
-	visible: &Tensor,
-	exponent: &Tensor,
-	to: &mut Buffers,
-) -> Option<Vec<i8>> {
+	z: View<'_>,
+	visible: View<'_>,
+	exponent: View<'_>,
+	to: &mut Out<'_, i8>,
+) -> Option<()> {
 	let cols = z.cols() as usize;
 	let job = Attention {
 		z: z.i32s()?,
@@ -137,7 +137,7 @@ pub fn softmax(
 		cols,
 		top,
 	};
-	Some(fill(to, job.z.len(), cols, 4, &job))
+	to.fill(job.z.len(), cols, 4, &job)
 }
 
 struct Backward<'a> {
@@ -171,11 +171,11 @@ impl Job for Backward<'_> {
 /// [`crate::Op::SoftmaxBackward`].
 pub fn softmax_backward(
 	limit: i32,
-	p: &Tensor,
-	g: &Tensor,
-	sum: &Tensor,
-	to: &mut Buffers,
-) -> Option<Vec<i32>> {
+	p: View<'_>,
+	g: View<'_>,
+	sum: View<'_>,
+	to: &mut Out<'_, i32>,
+) -> Option<()> {
 	let cols = g.cols() as usize;
 	let (p, g, sum) = (p.i8s()?, g.i32s()?, sum.i32s()?);
 	let job = Backward {
@@ -185,5 +185,5 @@ pub fn softmax_backward(
 		cols,
 		limit,
 	};
-	(p.len() == g.len()).then(|| fill(to, g.len(), cols, 2, &job))
+	(p.len() == g.len()).then(|| to.fill(g.len(), cols, 2, &job))?
 }

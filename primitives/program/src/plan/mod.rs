@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! How a program runs fast on a CPU: instructions that work row by row are joined into stages, and a stage goes through
+//! its tensors strip by strip, so that what one instruction writes is still in the cache when the next one reads it, and
+//! what only they need is never stored.
+//!
+//! A plan changes the order of instructions and where their outputs live, and no bit of them: all operations are pure.
+//! The reference is [`crate::interpreter::run_program`], which executes one instruction after the other.
+//!
+//! [`local`] knows which rows an operation needs, [`stage`] joins instructions, [`run`] executes.
+
+mod local;
+pub(crate) mod run;
+mod stage;
+
+use crate::{
+	op::Op,
+	program::{Program, TensorId},
+	tensor::{Element, TensorDecl},
+};
+use alloc::{vec, vec::Vec};
+use local::{local, Local};
+pub(crate) use stage::Stage;
+
+/// Elements up to which an instruction is so small that it runs by itself, before the stages that may need it.
+const SMALL: u64 = 64;
+
+/// An input of an instruction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Arg {
+	/// The tensor that is read.
+	pub(crate) tensor: TensorId,
+	/// Whether it is the transpose of the operand; only for products.
+	pub(crate) flipped: bool,
+}
+
+/// An instruction of a plan.
+#[derive(Clone, Debug)]
+pub(crate) struct Node {
+	/// Its index in the program.
+	pub(crate) instruction: u32,
+	/// What is computed.
+	pub(crate) op: Op,
+	/// Inputs.
+	pub(crate) inputs: Vec<Arg>,
+	/// Output.
+	pub(crate) output: TensorId,
+	local: Option<Local>,
+	small: bool,
+}
+
+/// What runs next.
+#[derive(Debug)]
+pub(crate) enum Item {
+	/// An instruction by itself.
+	One(Node),
+	/// Instructions strip by strip.
+	Stage(Stage),
+}
+
+/// A program in the order and the grouping in which it runs.
+#[derive(Debug)]
+pub struct Plan {
+	pub(crate) items: Vec<Item>,
+	/// For every item the tensors that nothing reads after it.
+	pub(crate) dead: Vec<Vec<TensorId>>,
+}
+
+impl Plan {
+	/// The plan of a validated program.
+	pub fn new(program: &Program) -> Self {
+		let nodes = nodes(program);
+		let kept = kept(program);
+		let items = stage::schedule(program, nodes, &kept);
+		let dead = dead(program, &items, &kept);
+		Self { items, dead }
+	}
+
+	/// Number of stages and of instructions inside of them: for tests and benches.
+	pub fn joined(&self) -> (usize, usize) {
+		self.items
+			.iter()
+			.fold((0, 0), |(stages, count), item| match item {
+				Item::One(_) => (stages, count),
+				Item::Stage(stage) => (stages + 1, count + stage.nodes.len()),
+			})
+	}
+}
+
+impl Item {
+	/// Tensors that it reads, some of them more than once.
+	pub(crate) fn reads(&self) -> Vec<TensorId> {
+		match self {
+			Item::One(node) => node.inputs.iter().map(|a| a.tensor).collect(),
+			Item::Stage(stage) => stage
+				.nodes
+				.iter()
+				.flat_map(|n| n.node.inputs.iter().map(|a| a.tensor))
+				.collect(),
+		}
+	}
+
+	/// Its products.
+	pub(crate) fn products(&self) -> impl Iterator<Item = &Node> {
+		let (one, stage) = match self {
+			Item::One(node) => (Some(node), None),
+			Item::Stage(stage) => (None, Some(stage.nodes.iter().map(|n| &n.node))),
+		};
+		let all = one.into_iter().chain(stage.into_iter().flatten());
+		all.filter(|node| matches!(node.op, Op::Product))
+	}
+}
+
+/// Which tensors outlive the run.
+fn kept(program: &Program) -> Vec<bool> {
+	let mut kept = vec![false; program.tensors.len()];
+	let results = program
+		.state
+		.iter()
+		.chain(&program.outputs)
+		.chain(&program.loss)
+		.chain(&program.metric);
+	for id in results {
+		if let Some(kept) = kept.get_mut(id.0 as usize) {
+			*kept = true;
+		}
+	}
+	kept
+}
+
+/// The instructions; a transpose that only products read is left out, and the products read its input.
+fn nodes(program: &Program) -> Vec<Node> {
+	let flips = flips(program);
+	let of = |id: &TensorId| program.tensor(*id);
+	let mut nodes = Vec::with_capacity(program.instructions.len());
+	for (instruction, i) in (0u32..).zip(&program.instructions) {
+		if flip(&flips, i.output).is_some() {
+			continue;
+		}
+		let inputs: Vec<Arg> = i
+			.inputs
+			.iter()
+			.map(|id| match flip(&flips, *id) {
+				Some(tensor) => Arg {
+					tensor,
+					flipped: true,
+				},
+				None => Arg {
+					tensor: *id,
+					flipped: false,
+				},
+			})
+			.collect();
+		let decls: Option<Vec<&TensorDecl>> = inputs.iter().map(|a| of(&a.tensor)).collect();
+		let (Some(decls), Some(out)) = (decls, of(&i.output)) else {
+			continue;
+		};
+		let tiny = |d: &&TensorDecl| d.elements() <= SMALL;
+		let small = tiny(&out) && decls.iter().all(tiny);
+		nodes.push(Node {
+			instruction,
+			op: i.op,
+			local: match small {
+				true => None,
+				false => local(&i.op, &decls, out),
+			},
+			inputs,
+			output: i.output,
+			small,
+		});
+	}
+	nodes
+}
+
+fn flip(flips: &[Option<TensorId>], id: TensorId) -> Option<TensorId> {
+	flips.get(id.0 as usize).copied().flatten()
+}
+
+/// For every tensor that is the transpose of another one, and that only products read, the other one.
+fn flips(program: &Program) -> Vec<Option<TensorId>> {
+	let kept = kept(program);
+	let mut flips = vec![None; program.tensors.len()];
+	for i in &program.instructions {
+		let at = i.output.0 as usize;
+		let bytes = program.tensor(i.output).is_some_and(|d| d.element == Element::I8);
+		let (true, Some(false), [from]) = (bytes, kept.get(at), i.inputs.as_slice()) else {
+			continue;
+		};
+		let reads = |user: &Op| match i.op {
+			Op::Transpose => matches!(user, Op::Product),
+			Op::GroupTranspose { groups } => *user == Op::GroupProduct { groups },
+			_ => false,
+		};
+		let users = program.instructions.iter();
+		let mut users = users.filter(|user| user.inputs.contains(&i.output)).peekable();
+		if users.peek().is_some() && users.all(|user| reads(&user.op)) {
+			if let Some(flip) = flips.get_mut(at) {
+				*flip = Some(*from);
+			}
+		}
+	}
+	flips
+}
+
+/// For every item the tensors that can be dropped after it.
+fn dead(program: &Program, items: &[Item], kept: &[bool]) -> Vec<Vec<TensorId>> {
+	let mut last = vec![None; program.tensors.len()];
+	for (n, item) in items.iter().enumerate() {
+		for id in item.reads() {
+			if let Some(last) = last.get_mut(id.0 as usize) {
+				*last = Some(n);
+			}
+		}
+	}
+	let mut dead = vec![Vec::new(); items.len()];
+	for ((id, last), kept) in (0u32..).zip(last).zip(kept) {
+		if let (Some(dead), false) = (last.and_then(|n| dead.get_mut(n)), kept) {
+			dead.push(TensorId(id));
+		}
+	}
+	dead
+}

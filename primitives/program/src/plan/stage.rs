@@ -1,0 +1,418 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! Joins instructions into stages.
+//!
+//! All tensors of a stage are cut into the same number of units, one after the other from the first row to the last, so
+//! that a unit of an output needs nothing but the same unit of what was written in the stage.
+
+use super::{
+	local::{gcd, Local, Part},
+	Item, Node,
+};
+use crate::{
+	op::Op,
+	program::{Program, TensorId},
+	tensor::{Element, TensorDecl},
+};
+use alloc::{
+	collections::{BTreeMap, BTreeSet},
+	vec::Vec,
+};
+
+/// How many instructions further on are looked at for a stage.
+const WINDOW: usize = 512;
+/// Most bytes of one unit: a strip is at least a unit, and has to stay in a cache.
+const MAX_UNIT_BYTES: u64 = 1 << 20;
+
+/// Where a tensor of a stage lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Home {
+	/// It was there before.
+	Given,
+	/// It is written, and needed later.
+	Stored,
+	/// It is written into the scratch buffer of this number and type, and dropped with the strip.
+	Scratch(usize),
+}
+
+/// A tensor that a stage reads or writes by rows.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct StageTensor {
+	/// Which.
+	pub(crate) tensor: TensorId,
+	/// Its declaration.
+	pub(crate) decl: TensorDecl,
+	/// Rows of a unit.
+	pub(crate) rows: u32,
+	/// Where it lives.
+	pub(crate) home: Home,
+}
+
+/// What an instruction of a stage reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+	/// The strip's rows of the stage's tensor of this number.
+	Strip(usize),
+	/// All of a tensor that was there before.
+	Whole(TensorId),
+}
+
+/// An instruction of a stage.
+#[derive(Clone, Debug)]
+pub(crate) struct Member {
+	/// The instruction.
+	pub(crate) node: Node,
+	/// Its inputs.
+	pub(crate) sources: Vec<Source>,
+	/// Number of its output among the stage's tensors.
+	pub(crate) output: usize,
+}
+
+/// Instructions that run strip by strip.
+#[derive(Clone, Debug)]
+pub(crate) struct Stage {
+	/// In the order of execution.
+	pub(crate) nodes: Vec<Member>,
+	/// What is read and written by rows.
+	pub(crate) tensors: Vec<StageTensor>,
+	/// Units.
+	pub(crate) units: u32,
+	/// Bytes of a unit of all tensors.
+	pub(crate) unit_bytes: u64,
+	/// Work of all units, in additions.
+	pub(crate) weight: u64,
+}
+
+/// Puts instructions into the order in which they run.
+pub(super) fn schedule(program: &Program, nodes: Vec<Node>, kept: &[bool]) -> Vec<Item> {
+	let mut order = Order {
+		program,
+		there: program.inputs.iter().map(|i| i.tensor).collect(),
+		users: BTreeMap::new(),
+		nodes: nodes.into_iter().map(Some).collect(),
+		items: Vec::new(),
+	};
+	for node in order.nodes.iter().flatten() {
+		for arg in &node.inputs {
+			*order.users.entry(arg.tensor).or_default() += 1;
+		}
+	}
+	for at in 0..order.nodes.len() {
+		let Some(first) = order.nodes.get_mut(at).and_then(Option::take) else {
+			continue;
+		};
+		match Stage::begin(program, first) {
+			Err(alone) => order.run(alone),
+			Ok(stage) => order.join(stage, at, kept),
+		}
+	}
+	order.items
+}
+
+struct Order<'a> {
+	program: &'a Program,
+	/// Tensors whose value is there.
+	there: BTreeSet<TensorId>,
+	/// How often every tensor is read.
+	users: BTreeMap<TensorId, usize>,
+	/// Instructions that do not run yet.
+	nodes: Vec<Option<Node>>,
+	items: Vec<Item>,
+}
+
+impl Order<'_> {
+	fn run(&mut self, node: Node) {
+		self.there.insert(node.output);
+		self.items.push(Item::One(node));
+	}
+
+	/// Adds all that can join a stage; small instructions that do not need it run before it.
+	fn join(&mut self, mut stage: Growing, first: usize, kept: &[bool]) {
+		for at in first + 1..self.nodes.len().min(first + WINDOW) {
+			let Some(place) = self.nodes.get_mut(at) else {
+				break;
+			};
+			let Some(node) = place.take() else { continue };
+			if node.small && node.inputs.iter().all(|a| self.there.contains(&a.tensor)) {
+				self.run(node);
+				continue;
+			}
+			if let Err(node) = stage.add(self.program, &self.there, node) {
+				if let Some(place) = self.nodes.get_mut(at) {
+					*place = Some(node);
+				}
+			}
+		}
+		match stage.finish(&self.users, kept) {
+			Err(alone) => self.run(alone),
+			Ok(stage) => {
+				let written = stage.nodes.iter().map(|n| n.node.output);
+				self.there.extend(written);
+				self.items.push(Item::Stage(stage));
+			}
+		}
+	}
+}
+
+/// A stage to which instructions are added.
+struct Growing {
+	nodes: Vec<(Node, Local)>,
+	/// Tensors that are read or written by rows: rows of a unit, and the declaration.
+	rows: BTreeMap<TensorId, (u32, TensorDecl)>,
+	/// Tensors that are written.
+	written: BTreeSet<TensorId>,
+	/// Operands of products.
+	operands: BTreeMap<TensorId, TensorId>,
+	units: u32,
+}
+
+fn units(decl: &TensorDecl, rows: u32) -> u32 {
+	decl.rows.div_ceil(rows.max(1))
+}
+
+impl Stage {
+	/// A stage that begins with an instruction, which is given back if it does not work by rows.
+	fn begin(program: &Program, mut node: Node) -> Result<Growing, Node> {
+		let (Some(local), Some(out)) = (node.local.take(), program.tensor(node.output)) else {
+			return Err(node);
+		};
+		let mut stage = Growing {
+			nodes: Vec::new(),
+			rows: BTreeMap::new(),
+			written: BTreeSet::new(),
+			operands: BTreeMap::new(),
+			units: units(out, local.output),
+		};
+		match stage.rows_with(program, &node, &local, 1, 1) {
+			None => Err(node),
+			Some(rows) => {
+				stage.take(node, local, rows);
+				Ok(stage)
+			}
+		}
+	}
+}
+
+type Rows = BTreeMap<TensorId, (u32, TensorDecl)>;
+
+impl Growing {
+	fn take(&mut self, node: Node, local: Local, rows: Rows) {
+		self.rows = rows;
+		if let Some((rows, decl)) = self.rows.get(&node.output) {
+			self.units = units(decl, *rows);
+		}
+		self.written.insert(node.output);
+		if matches!(node.op, Op::Product) {
+			for arg in &node.inputs {
+				self.operands.insert(arg.tensor, node.output);
+			}
+		}
+		self.nodes.push((node, local));
+	}
+
+	/// Adds an instruction, or gives it back if it can't run in this stage or has nothing to do with it.
+	fn add(&mut self, program: &Program, there: &BTreeSet<TensorId>, mut node: Node) -> Result<(), Node> {
+		let Some(local) = node.local.take() else {
+			return Err(node);
+		};
+		match self.fits(program, there, &node, &local) {
+			Some(rows) => {
+				self.take(node, local, rows);
+				Ok(())
+			}
+			None => {
+				node.local = Some(local);
+				Err(node)
+			}
+		}
+	}
+
+	/// The rows of a unit of all tensors with this instruction in the stage.
+	fn fits(
+		&self,
+		program: &Program,
+		there: &BTreeSet<TensorId>,
+		node: &Node,
+		local: &Local,
+	) -> Option<Rows> {
+		let mut factor = None;
+		for (arg, part) in node.inputs.iter().zip(&local.inputs) {
+			let written = self.written.contains(&arg.tensor);
+			match part {
+				Part::Whole if written => return None,
+				_ if !written && !there.contains(&arg.tensor) => return None,
+				Part::Rows(rows) => {
+					if let (None, Some((unit, _))) = (factor, self.rows.get(&arg.tensor)) {
+						factor = Some((*unit, *rows));
+					}
+				}
+				Part::Whole => {}
+			}
+		}
+		if let (None, Op::Product) = (factor, &node.op) {
+			// Products that share an operand and the sizes of their outputs.
+			let shared = node.inputs.iter().find_map(|a| self.operands.get(&a.tensor))?;
+			let (rows, decl) = self.rows.get(shared)?;
+			if program.tensor(node.output)?.rows != decl.rows {
+				return None;
+			}
+			factor = Some((*rows, 1));
+		}
+		let (unit, rows) = factor?;
+		// So many units of the stage become one, which is so many units of the instruction.
+		let rows = rows.max(1);
+		let scale = rows / gcd(unit, rows);
+		let times = unit.checked_mul(scale)? / rows;
+		self.rows_with(program, node, local, scale, times)
+	}
+
+	fn rows_with(
+		&self,
+		program: &Program,
+		node: &Node,
+		local: &Local,
+		scale: u32,
+		times: u32,
+	) -> Option<Rows> {
+		let mut all = self.rows.clone();
+		for (rows, _) in all.values_mut() {
+			*rows = rows.checked_mul(scale)?;
+		}
+		let of_inputs = node
+			.inputs
+			.iter()
+			.zip(&local.inputs)
+			.filter_map(|(arg, part)| match part {
+				Part::Whole => None,
+				Part::Rows(rows) => Some((arg.tensor, *rows)),
+			});
+		for (tensor, rows) in of_inputs.chain([(node.output, local.output)]) {
+			let (rows, decl) = (rows.checked_mul(times)?, *program.tensor(tensor)?);
+			if all
+				.insert(tensor, (rows, decl))
+				.is_some_and(|(before, _)| before != rows)
+			{
+				return None;
+			}
+		}
+		let count = units(program.tensor(node.output)?, all.get(&node.output)?.0);
+		let mut bytes = 0u64;
+		for (rows, decl) in all.values() {
+			if units(decl, *rows) != count {
+				return None;
+			}
+			bytes = bytes.saturating_add(u64::from(*rows.min(&decl.rows)) * u64::from(decl.row_bytes()));
+		}
+		(bytes <= MAX_UNIT_BYTES).then_some(all)
+	}
+
+	/// The stage; the instruction itself if there is only one.
+	fn finish(mut self, users: &BTreeMap<TensorId, usize>, kept: &[bool]) -> Result<Stage, Node> {
+		if self.nodes.len() == 1 {
+			if let Some((node, _)) = self.nodes.pop() {
+				return Err(node);
+			}
+		}
+		let mut inside: BTreeMap<TensorId, usize> = BTreeMap::new();
+		for arg in self.nodes.iter().flat_map(|(node, _)| &node.inputs) {
+			*inside.entry(arg.tensor).or_default() += 1;
+		}
+		let later = |id: &TensorId| kept.get(id.0 as usize) == Some(&true) || users.get(id) != inside.get(id);
+		let mut tensors: Vec<StageTensor> = Vec::new();
+		let mut numbers = BTreeMap::new();
+		for (id, (rows, decl)) in &self.rows {
+			numbers.insert(*id, tensors.len());
+			let home = match self.written.contains(id) {
+				false => Home::Given,
+				true if later(id) => Home::Stored,
+				true => Home::Scratch(0),
+			};
+			tensors.push(StageTensor {
+				tensor: *id,
+				decl: *decl,
+				rows: *rows,
+				home,
+			});
+		}
+		let weight = self.nodes.iter().map(|(node, _)| weight(node, &self.rows)).sum();
+		let nodes: Vec<Member> = self
+			.nodes
+			.into_iter()
+			.map(|(node, local)| Member {
+				sources: node
+					.inputs
+					.iter()
+					.zip(&local.inputs)
+					.map(|(arg, part)| match (part, numbers.get(&arg.tensor)) {
+						(Part::Rows(_), Some(number)) => Source::Strip(*number),
+						_ => Source::Whole(arg.tensor),
+					})
+					.collect(),
+				output: numbers.get(&node.output).copied().unwrap_or_default(),
+				node,
+			})
+			.collect();
+		assign(&nodes, &mut tensors);
+		let unit_bytes = tensors
+			.iter()
+			.map(|t| u64::from(t.rows) * u64::from(t.decl.row_bytes()))
+			.sum();
+		Ok(Stage {
+			nodes,
+			tensors,
+			units: self.units,
+			unit_bytes,
+			weight,
+		})
+	}
+}
+
+/// Work of an instruction in additions of words; a multiply-accumulate takes about an eighth of one.
+fn weight(node: &Node, rows: &Rows) -> u64 {
+	let out = rows.get(&node.output).map_or(0, |(_, d)| d.elements());
+	let first = node.inputs.first().and_then(|a| rows.get(&a.tensor));
+	match node.op {
+		Op::Product | Op::GroupProduct { .. } => out.saturating_mul(16),
+		_ => out.max(first.map_or(0, |(_, d)| d.elements())),
+	}
+}
+
+/// Gives every scratch tensor a buffer, which another one gets after its last use. Bytes and words have buffers of their own.
+fn assign(nodes: &[Member], tensors: &mut [StageTensor]) {
+	let strips = |node: &Member| -> BTreeSet<usize> {
+		let number = |source: &Source| match source {
+			Source::Strip(number) => Some(*number),
+			Source::Whole(_) => None,
+		};
+		node.sources.iter().filter_map(number).collect()
+	};
+	let mut last = BTreeMap::new();
+	for (n, node) in nodes.iter().enumerate() {
+		last.extend(strips(node).into_iter().map(|number| (number, n)));
+	}
+	// Buffers that nobody has at present, and how many there are.
+	let mut free: [(Vec<usize>, usize); 2] = Default::default();
+	for (n, node) in nodes.iter().enumerate() {
+		if let Some(tensor) = tensors.get_mut(node.output) {
+			let kind = usize::from(tensor.decl.element == Element::I32);
+			if let (Home::Scratch(buffer), Some((free, count))) = (&mut tensor.home, free.get_mut(kind)) {
+				*buffer = free.pop().unwrap_or_else(|| {
+					*count += 1;
+					*count - 1
+				});
+			}
+		}
+		for number in strips(node)
+			.into_iter()
+			.filter(|number| last.get(number) == Some(&n))
+		{
+			let Some(tensor) = tensors.get(number) else {
+				continue;
+			};
+			let kind = usize::from(tensor.decl.element == Element::I32);
+			if let (Home::Scratch(buffer), Some((free, _))) = (tensor.home, free.get_mut(kind)) {
+				free.push(buffer);
+			}
+		}
+	}
+}
