@@ -3,7 +3,7 @@
 
     pip install numpy safetensors
     poaiw model export --model result --output model.safetensors [--manifest TASK.toml]
-    python load.py model.safetensors TEXT.txt      # language model: loss in nats per token of the last tenth
+    python load.py model.safetensors TEXT.txt      # text model: loss in nats per token of the last tenth
     python load.py model.safetensors DATA.csv.gz   # perceptron: accuracy on rows 0, 5, 10, ...
 
 The offset and exponent of the CSV are those of examples/digits: value = (number - 8) / 8.
@@ -31,11 +31,13 @@ def normalise(x):
 
 
 def logits(weights, model, tokens):
-    """Logits of a causal transformer: RMS normalisation before each part, ReLU, no biases."""
+    """Logits of a transformer or an encoder: RMS normalisation before each part, ReLU, no biases."""
     heads, width = model["heads"], model["width"] // model["heads"]
     # The factor of the scores is the power of two at or below 1 / sqrt(width).
     scale = 2.0 ** -math.ceil(math.ceil(math.log2(width)) / 2)
-    hidden = np.triu(np.full((len(tokens), len(tokens)), -np.inf), 1)
+    hidden = np.zeros((len(tokens), len(tokens)))
+    if model["kind"] == "transformer":
+        hidden = np.triu(np.full_like(hidden, -np.inf), 1)
     x = weights["tok"][tokens] + weights["pos"][: len(tokens)]
     for n in range(model["layers"]):
         a = normalise(x)
@@ -46,6 +48,17 @@ def logits(weights, model, tokens):
         x = x + mean.swapaxes(0, 1).reshape(x.shape) @ weights[f"o{n}"].T
         x = x + np.maximum(normalise(x) @ weights[f"u{n}"].T, 0) @ weights[f"d{n}"].T
     return normalise(x) @ weights["head"].T
+
+
+def held_out(model, weights, tokens, start):
+    """Logits and labels of a window: of every next token, or of every seventh token, hidden from an encoder."""
+    end = start + model["context"]
+    if model["kind"] == "transformer":
+        return logits(weights, model, tokens[start:end]), tokens[start + 1 : end + 1]
+    hidden = np.arange(start, end) % 7 == 1
+    mask = len(weights["tok"]) - 1
+    z = logits(weights, model, np.where(hidden, mask, tokens[start:end]))
+    return z[hidden], tokens[start:end][hidden]
 
 
 def language_model(card, weights, path):
@@ -62,11 +75,10 @@ def language_model(card, weights, path):
     context = model["context"]
     losses = []
     for start in range(0, min(len(tokens) - context - 1, 64 * context), context):
-        z = logits(weights, model, tokens[start : start + context])
+        z, labels = held_out(model, weights, tokens, start)
         z = z - z.max(-1, keepdims=True)
-        labels = tokens[start + 1 : start + context + 1]
-        losses.append(np.log(np.exp(z).sum(-1)) - z[np.arange(context), labels])
-    print(f"loss {np.mean(losses):.4f} nats per token over {np.size(losses)} tokens")
+        losses.extend(np.log(np.exp(z).sum(-1)) - z[np.arange(len(z)), labels])
+    print(f"loss {np.mean(losses):.4f} nats per token over {len(losses)} tokens")
 
 
 def perceptron(weights, path):
@@ -88,7 +100,7 @@ def main():
         return language_model(json.loads(metadata[CARD]), weights, data)
     kind = json.loads(metadata[ARCHITECTURE])["model"]["kind"]
     if kind != "mlp":
-        sys.exit(f"this example runs language models and perceptrons, not `{kind}`")
+        sys.exit(f"this example runs text models and perceptrons, not `{kind}`")
     perceptron(weights, data)
 
 

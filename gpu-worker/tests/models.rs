@@ -80,6 +80,11 @@ fn a_transformer_should_train_on_the_device_as_on_the_cpu() {
 }
 
 #[test]
+fn an_encoder_should_train_on_the_device_as_on_the_cpu() {
+	compare(&task("char-encoder", &[("layers = 1", "layers = 2")]));
+}
+
+#[test]
 fn a_convolutional_network_should_train_on_the_device_as_on_the_cpu() {
 	let conv = "kind = \"conv\"\ninput = { height = 8, width = 8, channels = 1 }\nconvolutions = [\n\
 		{ filters = 16, kernel = 3, padding = 1 },\n{ filters = 20, kernel = 3, stride = 2 },\n]\ndense = [33, 10]";

@@ -14,7 +14,7 @@ use poaiw_models::{
 	inference::{join, Packing, Request},
 };
 use serde_json::{json, Value};
-use std::{collections::BTreeMap, error::Error, fs, path::Path, time::Instant};
+use std::{error::Error, fs, path::Path, time::Instant};
 
 /// Tokens of a batch: its tensors stay in the caches.
 const BATCH_TOKENS: u32 = 1024;
@@ -68,14 +68,6 @@ fn main() -> Result<(), Box<dyn Error>> {
 		rows = model.run(&joined)?;
 		best = best.min(begun.elapsed().as_secs_f64());
 	}
-	// Where the time of one pass goes.
-	let (mut spent, mut last) = (BTreeMap::new(), None::<(&'static str, Instant)>);
-	model.run_observed(&join(&requests, &packing)?, |op| {
-		let now = Instant::now();
-		if let Some((name, begun)) = last.replace((op.kind().name(), now)) {
-			*spent.entry(name).or_insert(0.0) += (now - begun).as_secs_f64() * 1e3;
-		}
-	})?;
 	let embeddings: Vec<Vec<f32>> = rows.iter().flatten().map(|row| embedding(row)).collect();
 	let mut report = json!({
 		"sentences": embeddings.len(),
@@ -83,7 +75,6 @@ fn main() -> Result<(), Box<dyn Error>> {
 		"loading_seconds": loading,
 		"seconds": best,
 		"sentences_per_second": embeddings.len() as f64 / best,
-		"milliseconds_by_operation": spent,
 	});
 	if let Some(path) = rest.first() {
 		let reference: Vec<Vec<f32>> = serde_json::from_str(&fs::read_to_string(path)?)?;

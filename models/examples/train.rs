@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 
 //! Runs the task of a manifest on this machine's CPU, as a worker would, and says what came out: to choose settings
-//! before anything is paid. A language model also writes a little.
+//! before anything is paid. A language model also writes a little; an encoder embeds three texts.
 //!
 //!     cargo run --release -p poaiw-models --example train -- examples/char-transformer/quick.toml [SEED [WEIGHTS.safetensors]]
 
 use poaiw_models::{
+	architecture::Model,
 	card::Card,
+	embed::TextEncoder,
 	export,
 	sample::{LanguageModel, Sampling},
+	trained::Trained,
 	transformer::LOSS_ONE,
 	ModelError, Task,
 };
@@ -83,6 +86,9 @@ fn evaluated(segment: &SegmentOutput) -> Result<(), Box<dyn std::error::Error>> 
 	let sum: i64 = losses.iter().map(|x| i64::from(*x)).sum();
 	let mean = sum as f64 / losses.len() as f64 / f64::from(LOSS_ONE);
 	println!("held-out loss {mean:.4} nats per token");
+	if let Model::Encoder(_) = card.architecture.model {
+		return embedded(Trained::new(card, segment.state.clone())?);
+	}
 	let model = LanguageModel::new(card, segment.state.clone())?;
 	let sampling = Sampling {
 		temperature: 0.8,
@@ -94,5 +100,19 @@ fn evaluated(segment: &SegmentOutput) -> Result<(), Box<dyn std::error::Error>> 
 		"Alice was {text}\n300 tokens in {:.2} s",
 		start.elapsed().as_secs_f64()
 	);
+	Ok(())
+}
+
+/// Cosines of an encoder's embeddings of three texts.
+fn embedded(trained: Trained) -> Result<(), Box<dyn std::error::Error>> {
+	let texts = ["Alice was tired", "she felt sleepy", "off with heads!"];
+	let start = Instant::now();
+	let vectors = TextEncoder::trained(&trained)?.embed(&texts)?;
+	let spent = start.elapsed().as_secs_f64();
+	let cosine = |a: usize, b: usize| -> f32 { vectors[a].iter().zip(&vectors[b]).map(|(x, y)| x * y).sum() };
+	for (a, b) in [(0, 1), (0, 2), (1, 2)] {
+		println!("{:?} and {:?}: cosine {:.3}", texts[a], texts[b], cosine(a, b));
+	}
+	println!("3 texts in {spent:.3} s");
 	Ok(())
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! The model card that travels with the weights of a language model, as a data set of its task and an output of its
+//! The model card that travels with the weights of a text model, as a data set of its task and an output of its
 //! evaluation.
 
 use crate::{
@@ -17,7 +17,7 @@ const HEADER: &str = "# PoAIW model card\n";
 /// Largest model card.
 const MAX_CARD_BYTES: usize = 1 << 26;
 
-/// What stands beside the weights of a language model: everything that is needed to use them.
+/// What stands beside the weights of a text model: everything that is needed to use them.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Card {

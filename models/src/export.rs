@@ -3,13 +3,12 @@
 //! Trained models as safetensors in float32, for use outside of this network.
 
 use crate::{
-	architecture::{Architecture, Model},
+	architecture::Architecture,
 	card::Card,
 	error::{field, ModelError},
 	optimiser::{scalar_state, WEIGHT_UNIT},
 	parameters::Parameters,
-	sample::{read_index, LanguageModel},
-	transformer::matrices,
+	trained::{read_index, Entry, Trained},
 };
 use poaiw_program::Tensor;
 use safetensors::{serialize, tensor::TensorView, Dtype};
@@ -17,19 +16,19 @@ use std::{collections::HashMap, path::Path};
 
 /// Key of the architecture, as JSON, in the metadata of an exported classifier.
 pub const ARCHITECTURE: &str = "poaiw.architecture";
-/// Key of the model card, as JSON, in the metadata of an exported language model: architecture and vocabulary.
+/// Key of the model card, as JSON, in the metadata of an exported text model: architecture and vocabulary.
 pub const CARD: &str = "poaiw.card";
 
 /// The weights of a downloaded result as a safetensors file: `value = integer · 2^-24`, rounded to float32.
 ///
-/// A language model carries its own description; for other models the architecture of the task is needed, and matrices
+/// A text model carries its own description; for other models the architecture of the task is needed, and matrices
 /// are named `layer.0.weight`, `layer.1.weight`, ….
 ///
 /// # Errors
 /// If a file is missing or altered, or the tensors are not those of the architecture.
 pub fn from_folder(folder: &Path, architecture: Option<&Architecture>) -> Result<Vec<u8>, ModelError> {
 	let index = read_index(folder)?;
-	let read = |entries: &[crate::sample::Entry]| -> Result<Vec<Tensor>, ModelError> {
+	let read = |entries: &[Entry]| -> Result<Vec<Tensor>, ModelError> {
 		entries.iter().map(|entry| entry.read(folder)).collect()
 	};
 	let state = read(&index.state)?;
@@ -41,28 +40,25 @@ pub fn from_folder(folder: &Path, architecture: Option<&Architecture>) -> Result
 	match architecture {
 		Some(architecture) => classifier(architecture, &state),
 		None => {
-			let remedy = "name the task's manifest: only language models carry their own description";
+			let remedy = "name the task's manifest: only text models carry their own description";
 			Err(field("architecture", "missing", remedy.into()))
 		}
 	}
 }
 
-/// [`from_folder`] for a language model: its matrices have their own names.
+/// [`from_folder`] for a text model, decoder or encoder: its matrices have their own names.
 ///
 /// # Errors
 /// If the state is not that of the card's model.
 pub fn language_model(card: Card, state: Vec<Tensor>) -> Result<Vec<u8>, ModelError> {
 	let fault = |e: serde_json::Error| field("model card", "not JSON", e.to_string());
 	let metadata = (CARD, serde_json::to_string(&card).map_err(fault)?);
-	let vocabulary = card.vocabulary()?.size();
-	let names = match &card.architecture.model {
-		Model::Transformer(model) => matrices(model, vocabulary).into_iter().map(|m| m.name).collect(),
-		_ => Vec::new(),
-	};
-	let per_matrix = per_matrix(&card.architecture);
-	// Checks number and sizes of the tensors.
-	LanguageModel::new(card, state.clone())?;
-	write(names, state.chunks(per_matrix), metadata)
+	let trained = Trained::new(card, state)?;
+	let (names, weights): (Vec<String>, Vec<&Tensor>) = trained
+		.named_weights()
+		.map(|(matrix, tensor)| (matrix.name.clone(), tensor))
+		.unzip();
+	write(names, weights.into_iter(), metadata)
 }
 
 /// [`from_folder`] for a classifier.
@@ -82,7 +78,11 @@ pub fn classifier(architecture: &Architecture, state: &[Tensor]) -> Result<Vec<u
 	let fault = |e: serde_json::Error| field("architecture", "not JSON", e.to_string());
 	let metadata = (ARCHITECTURE, serde_json::to_string(architecture).map_err(fault)?);
 	let names = (0..count / per_matrix).map(|n| format!("layer.{n}.weight"));
-	write(names.collect(), state.chunks(per_matrix), metadata)
+	write(
+		names.collect(),
+		state[..count].iter().step_by(per_matrix),
+		metadata,
+	)
 }
 
 fn per_matrix(architecture: &Architecture) -> usize {
@@ -93,16 +93,16 @@ fn per_matrix(architecture: &Architecture) -> usize {
 	parameters.tensors_per_matrix()
 }
 
-/// The first tensor of every chunk under its name.
+/// Every tensor under its name.
 fn write<'a>(
 	names: Vec<String>,
-	chunks: impl Iterator<Item = &'a [Tensor]>,
+	tensors: impl Iterator<Item = &'a Tensor>,
 	(key, metadata): (&str, String),
 ) -> Result<Vec<u8>, ModelError> {
 	let unit = f64::from(WEIGHT_UNIT).exp2();
 	let mut all = Vec::with_capacity(names.len());
-	for (name, chunk) in names.into_iter().zip(chunks) {
-		let Some((tensor, words)) = chunk.first().and_then(|t| Some((t, t.i32s()?))) else {
+	for (name, tensor) in names.into_iter().zip(tensors) {
+		let Some(words) = tensor.i32s() else {
 			let remedy = "weights are 32-bit integers: give the manifest of this very task";
 			return Err(field("state", format!("no words in `{name}`"), remedy.into()));
 		};

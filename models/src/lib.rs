@@ -9,6 +9,7 @@ pub mod card;
 pub mod classifier;
 pub mod conv;
 pub mod dataset;
+pub mod embed;
 pub mod encoder;
 pub mod error;
 pub mod export;
@@ -23,7 +24,9 @@ pub mod parameters;
 pub mod requests;
 pub mod safetensors_file;
 pub mod sample;
+pub(crate) mod sequences;
 pub mod text;
+pub mod trained;
 pub mod transformer;
 
 pub use architecture::Architecture;

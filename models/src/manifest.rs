@@ -77,7 +77,7 @@ pub enum Format {
 	Idx,
 	/// A file of named tensors: `values` with the examples along its first dimension, and `labels`.
 	Safetensors,
-	/// Plain text in UTF-8 for a language model; `.gz` is unpacked. The last tenth is held out.
+	/// Plain text in UTF-8 for a transformer or an encoder; `.gz` is unpacked. The last tenth is held out.
 	Text,
 	/// Plain text in UTF-8 with a request in every line (inference); `.gz` is unpacked.
 	Lines,
@@ -426,7 +426,7 @@ impl Data {
 		Ok((workload, split.tensors.into()))
 	}
 
-	/// The text of a language model as tokens. Relative paths start at `folder`.
+	/// The text of a text model as tokens. Relative paths start at `folder`.
 	///
 	/// # Errors
 	/// If a file can't be read, or the text does not fit the vocabulary.

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! The `[inference]` table of a manifest: a published model, and texts that are embedded by it.
+//! The `[inference]` table of a manifest: a published or trained encoder, and texts that are embedded by it.
 
 use crate::{
+	embed::TextEncoder,
 	encoder::Inference,
 	error::{field, ModelError},
-	import::SentenceEncoder,
 	inference::{join, Packing, Request},
 	text::read_text,
 };
@@ -19,8 +19,8 @@ const MAX_TEXTS: usize = 1 << 20;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct InferenceSettings {
-	/// Folder of the model: `config.json`, `tokenizer.json`, `model.safetensors`. A relative path starts at the manifest's
-	/// folder.
+	/// Folder of the model: a published one (`config.json`, `tokenizer.json`, `model.safetensors`), or the downloaded result
+	/// of training an encoder. A relative path starts at the manifest's folder.
 	pub model: PathBuf,
 	/// Tokens to which every text is padded; a longer one is refused.
 	pub length: u32,
@@ -54,7 +54,7 @@ impl InferenceSettings {
 	/// # Errors
 	/// If a file can't be read or has a defect, or a line does not fit the model.
 	pub fn compile(&self, file: &Path, folder: &Path) -> Result<Inference, ModelError> {
-		let SentenceEncoder { encoder, tokens } = SentenceEncoder::open(&folder.join(&self.model))?;
+		let encoder = TextEncoder::open(&folder.join(&self.model))?;
 		let path = folder.join(file);
 		let fault = |row: usize, reason: String| ModelError::Data {
 			path: path.clone(),
@@ -71,7 +71,7 @@ impl InferenceSettings {
 					format!("more than {MAX_TEXTS} lines: post several tasks"),
 				));
 			}
-			let sequence = tokens.encode(line).map_err(|e| fault(row, e.to_string()))?;
+			let sequence = encoder.encode(line).map_err(|e| fault(row, e.to_string()))?;
 			if sequence.len() > self.length as usize {
 				let got = sequence.len();
 				let reason = format!(
@@ -90,6 +90,6 @@ impl InferenceSettings {
 		let Some(bucket) = joined.buckets.first() else {
 			return Err(fault(0, "no lines: give a text in every line".into()));
 		};
-		encoder.prepare()?.inference(bucket)
+		encoder.prepared().inference(bucket)
 	}
 }

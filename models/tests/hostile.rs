@@ -85,10 +85,15 @@ fn small_conv(optimiser: &str) -> (Workload, Vec<Tensor>) {
 	)
 }
 
-/// A tiny transformer on a text of ten characters.
+/// A tiny decoder on a text of ten characters.
 fn small_transformer(optimiser: &str, model: &str) -> (Workload, Vec<Tensor>) {
+	small_text_model("transformer", optimiser, model)
+}
+
+/// A tiny transformer or encoder on a text of ten characters.
+fn small_text_model(kind: &str, optimiser: &str, model: &str) -> (Workload, Vec<Tensor>) {
 	let architecture = Architecture::from_toml(&format!(
-		"[model]\nkind = \"transformer\"\nlayers = 1\nwidth = 12\nheads = 3\ncontext = 5\n\
+		"[model]\nkind = \"{kind}\"\nlayers = 1\nwidth = 12\nheads = 3\ncontext = 5\n\
 		{model}\nheld_out_windows = 2\n[training]\nbatch = 3\nsteps = 6\nsteps_per_segment = 3\n[optimiser]\n{optimiser}"
 	))
 	.unwrap();
@@ -194,7 +199,7 @@ fn a_convolutional_network_should_run_inside_of_its_ranges_with_every_optimiser(
 }
 
 #[test]
-fn a_transformer_should_run_inside_of_its_ranges_with_every_optimiser() {
+fn transformers_should_run_inside_of_their_ranges_with_every_objective_and_optimiser() {
 	for optimiser in [
 		"kind = \"adam\"\nrate = 0.0039\nweight_decay = 0.2",
 		"kind = \"adam\"\nrate = 0.003\nfloor = false",
@@ -203,8 +208,10 @@ fn a_transformer_should_run_inside_of_its_ranges_with_every_optimiser() {
 	] {
 		for gradient_bits in [7, 13] {
 			let model = format!("feed_forward = 20\ngradient_bits = {gradient_bits}");
-			let (w, data) = small_transformer(optimiser, &model);
-			run_workload(&w, &data, 6);
+			for kind in ["transformer", "encoder"] {
+				let (w, data) = small_text_model(kind, optimiser, &model);
+				run_workload(&w, &data, 6);
+			}
 		}
 	}
 }
@@ -348,13 +355,18 @@ fn altered_workloads_should_be_refused_or_run_without_overflow() {
 			"kind = \"adam\"\nrate = 0.003\nweight_decay = 0.1",
 			"feed_forward = 20\ngradient_bits = 13",
 		),
+		small_text_model(
+			"encoder",
+			"kind = \"adam\"\nrate = 0.003\nweight_decay = 0.1",
+			"feed_forward = 20\nmasked_share = 0.4",
+		),
 	];
 	let (mut accepted, mut refused, mut kinds) = (0, 0, std::collections::BTreeSet::new());
 	for seed in 0..4000 {
 		let mut rng = Rng(seed);
 		let (original, data) = match seed % 4 {
 			// Every fourth one is a transformer.
-			0 => &originals[1 + seed as usize / 4 % 2],
+			0 => &originals[1 + seed as usize / 4 % 3],
 			_ => &originals[0],
 		};
 		let mut w = original.clone();

@@ -291,6 +291,7 @@ fn the_schema_should_have_the_fields_of_the_manifest() {
 		convolutions = [{ filters = 16, kernel = 3 }]\ndense = [10]";
 	let transformer =
 		"kind = \"transformer\"\nlayers = 1\nwidth = 32\nheads = 2\nfeed_forward = 64\ncontext = 16";
+	let encoder = transformer.replace("transformer", "encoder");
 	let kinds = [
 		(
 			"kind = \"mlp\"\nlayers = [4, 2]",
@@ -299,6 +300,7 @@ fn the_schema_should_have_the_fields_of_the_manifest() {
 		),
 		(conv, "kind = \"l1-adam\"\nrate = 0.001", 14),
 		(transformer, "kind = \"adam\"\nrate = 0.001", 13),
+		(&encoder, "kind = \"adam\"\nrate = 0.001", 13),
 	];
 	for (model, optimiser, count) in kinds {
 		let full = full_manifest(model, optimiser);

@@ -6,7 +6,7 @@ use poaiw_models::{
 	card::Card,
 	text::{read_text, Corpus, Vocabulary},
 	transformer::{compile, matrices},
-	Architecture, TaskManifest,
+	Architecture, Task, TaskManifest,
 };
 use poaiw_program::{Element, Tensor};
 use proptest::prelude::*;
@@ -89,6 +89,24 @@ fn faulty_transformers_should_be_named_with_a_remedy() {
 		"rate = 0.003\nweight_decay = 1.0",
 		&["`optimiser.weight_decay`"],
 	);
+}
+
+#[test]
+fn programs_of_decoders_should_stay_the_same_when_encoders_change() {
+	for (manifest, expected) in [
+		(
+			"quick.toml",
+			"e912cd56223c5e230dca3a0a97588c9904b47993c5adcc6eab0eca7218bbc06e",
+		),
+		(
+			"alice.toml",
+			"01bd792924cb0f2a8019781b340510e53c7253adcec6a46ced0532a1b48d1f66",
+		),
+	] {
+		let task = Task::from_file(&example().join(manifest)).unwrap();
+		let hash: String = task.workload.hash().iter().map(|b| format!("{b:02x}")).collect();
+		assert_eq!(hash, expected, "{manifest}");
+	}
 }
 
 fn corpus(tokens: usize) -> Corpus {

@@ -234,7 +234,10 @@ impl Case {
 	fn text(&self, architecture: Architecture, corpus: &Corpus) -> Result<Prepared> {
 		let workload = transformer::compile(&architecture, corpus)?;
 		let Model::Transformer(model) = &architecture.model else {
-			bail!("{} reads no text", architecture.model.kind());
+			bail!(
+				"{} has no twin in floats that reads text",
+				architecture.model.kind()
+			);
 		};
 		let matrices = transformer::matrices(model, corpus.vocabulary().size());
 		let fixed: Vec<&str> = matrices

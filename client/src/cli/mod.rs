@@ -163,6 +163,27 @@ mod tests {
 	}
 
 	#[tokio::test]
+	async fn embedding_should_name_a_folder_that_has_no_encoder() {
+		let args = [
+			"poaiw",
+			"model",
+			"embed",
+			"--json",
+			"--model",
+			"/does/not/exist",
+			"--text",
+			"a",
+		];
+		let error = run(Cli::try_parse_from(args).unwrap()).await.unwrap_err();
+		assert_eq!(error.exit_code(), 6);
+		let text = error.to_string();
+		assert!(text.contains("/does/not/exist"), "{text}");
+		assert!(text.contains("poaiw task result"), "{text}");
+		let without_text = &args[..6];
+		assert!(Cli::try_parse_from(without_text).is_err());
+	}
+
+	#[tokio::test]
 	async fn commands_should_name_the_node_that_does_not_answer() {
 		// Port 1 of the own machine: nothing listens there.
 		let cli = Cli::try_parse_from(["poaiw", "chain", "status", "--json", "--node", "ws://127.0.0.1:1"])

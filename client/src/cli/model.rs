@@ -6,6 +6,7 @@ use super::Out;
 use clap::{Args, Subcommand};
 use poaiw::{Error, Result};
 use poaiw_models::{
+	embed::TextEncoder,
 	export::from_folder,
 	sample::{LanguageModel, Sampling},
 	ModelError, TaskManifest,
@@ -21,6 +22,8 @@ use std::{
 pub enum ModelCommand {
 	/// Let a language model continue a text.
 	Sample(SampleArgs),
+	/// Turn texts into vectors with an encoder.
+	Embed(EmbedArgs),
 	/// Write the weights of a result as safetensors in float32.
 	Export(ExportArgs),
 }
@@ -37,6 +40,17 @@ pub struct ExportArgs {
 	/// Manifest of the task; needed unless the result is a language model.
 	#[arg(long, value_name = "MANIFEST")]
 	manifest: Option<PathBuf>,
+}
+
+/// Arguments of `poaiw model embed`.
+#[derive(Debug, Args)]
+pub struct EmbedArgs {
+	/// Folder of a result, as written by `poaiw task result`, or of a published encoder.
+	#[arg(long, value_name = "FOLDER")]
+	model: PathBuf,
+	/// Text to embed; may be given several times.
+	#[arg(long, required = true)]
+	text: Vec<String>,
 }
 
 /// Arguments of `poaiw model sample`.
@@ -63,6 +77,7 @@ pub struct SampleArgs {
 pub fn run(out: Out, command: ModelCommand) -> Result<u8> {
 	match command {
 		ModelCommand::Sample(args) => sample(out, &args),
+		ModelCommand::Embed(args) => embed(out, &args),
 		ModelCommand::Export(args) => export(out, &args),
 	}
 }
@@ -90,6 +105,26 @@ fn export(out: Out, args: &ExportArgs) -> Result<u8> {
 	let file = args.output.display().to_string();
 	out.value(&json!({ "file": file, "bytes": bytes.len() }));
 	out.text(format!("{file}: {} bytes", bytes.len()));
+	Ok(0)
+}
+
+fn embed(out: Out, args: &EmbedArgs) -> Result<u8> {
+	let encoder = TextEncoder::open(&args.model).map_err(|error| Error::Artifact {
+		what: args.model.display().to_string(),
+		reason: error.to_string(),
+		next: "name the folder of an encoder task's result (`poaiw task result ID -o FOLDER`) or of a published encoder",
+	})?;
+	let vectors = encoder.embed(&args.text).map_err(|error| Error::Argument {
+		argument: "model embed",
+		reason: error.to_string(),
+	})?;
+	let each = || args.text.iter().zip(&vectors);
+	let entry = |(text, vector): (&String, &Vec<f32>)| json!({ "text": text, "vector": vector });
+	out.value(&json!({ "embeddings": each().map(entry).collect::<Vec<_>>() }));
+	for (text, vector) in each() {
+		let numbers: Vec<String> = vector.iter().map(|x| format!("{x:.4}")).collect();
+		out.text(format!("{text}: {}", numbers.join(" ")));
+	}
 	Ok(0)
 }
 

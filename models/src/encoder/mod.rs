@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! A bidirectional transformer of the BERT family as an inference program: token numbers in, one embedding for every
-//! sequence out.
+//! Encoders as inference programs: token numbers in, one embedding for every sequence out. The model is one of the BERT
+//! family, described here, or one that a task has trained (its instructions are in [`crate::transformer`]).
 //!
-//! The integer form: matrices are int7 mantissas with a power-of-two exponent for every output; activations are split
-//! into a high and a low int7 part with an exponent for every token where one int7 part would cost too much accuracy, so
-//! that the products of both are tickets; attention works on int8 operands with an exponent for every query and for the
-//! keys and values of a sequence and head. Nothing depends on other sequences or on the padding.
+//! The integer form of the BERT family: matrices are int7 mantissas with a power-of-two exponent for every output;
+//! activations are split into a high and a low int7 part with an exponent for every token where one int7 part would cost
+//! too much accuracy, so that the products of both are tickets; attention works on int8 operands with an exponent for
+//! every query and for the keys and values of a sequence and head. Nothing depends on other sequences or on the padding.
 
 mod program;
 mod run;

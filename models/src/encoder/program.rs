@@ -9,8 +9,9 @@ use crate::{
 	error::ModelError,
 	inference::Bucket,
 	layers::Operand,
+	sequences::{Inputs, Sequences},
 };
-use poaiw_program::{Element, Op, Program, Reason, Role, Rounding, TensorDecl, TensorId};
+use poaiw_program::{Element, Op, Program, Reason, Rounding, TensorDecl, TensorId};
 
 /// Saturation of what is added to the residual stream: values of ±4096.
 const STREAM_LIMIT: i32 = 1 << 28;
@@ -37,28 +38,6 @@ struct Operands {
 	exponent: TensorId,
 }
 
-/// Data set inputs, taken one after the other in the order of [`Encoder::weights`].
-struct Inputs<'a> {
-	decls: &'a [TensorDecl],
-	next: u16,
-}
-
-impl Inputs<'_> {
-	fn take(&mut self, b: &mut Builder) -> Result<TensorId, Reason> {
-		let number = self.next;
-		self.next += 1;
-		let decl = self
-			.decls
-			.get(usize::from(number))
-			.copied()
-			.ok_or(Reason::Shape {
-				rule: "every tensor of the model is a data set",
-				got: format!("data set {number} of {}", self.decls.len()),
-			})?;
-		Ok(b.input(Role::Data(number), decl))
-	}
-}
-
 /// What all layers of a program share.
 struct Writer<'a> {
 	b: Builder,
@@ -77,7 +56,7 @@ pub(super) fn write(encoder: &Encoder, bucket: &Bucket, decls: &[TensorDecl]) ->
 
 fn program(encoder: &Encoder, bucket: &Bucket, decls: &[TensorDecl]) -> Result<Program, Reason> {
 	let mut b = Builder::new();
-	let mut inputs = Inputs { decls, next: 0 };
+	let mut inputs = Inputs::new(decls);
 	let heads = Heads {
 		sequences: bucket.sequences,
 		length: bucket.length,
@@ -85,46 +64,24 @@ fn program(encoder: &Encoder, bucket: &Bucket, decls: &[TensorDecl]) -> Result<P
 		width: encoder.width / encoder.heads.max(1),
 		operand: Operand::Wide,
 	};
-	let rows = bucket.sequences * bucket.length;
-	let tokens = batch(&mut b, &mut inputs, rows)?;
-	let lengths = batch(&mut b, &mut inputs, bucket.sequences)?;
-	let of_rows = b.iota(rows, bucket.length, bucket.sequences, 0)?;
-	let of_heads = b.iota(heads.rows(), heads.heads * bucket.length, bucket.sequences, 0)?;
-	let position = b.iota(rows, 1, bucket.length, 0)?;
-	let length = b.gather(lengths, of_rows)?;
-	let padding = padding(&mut b, position, length)?;
+	let sequences = Sequences::read(&mut b, &mut inputs, bucket, &heads)?;
 	let erase = b.constant(ERASE)?;
 	let mut writer = Writer {
-		erase: b.map(Op::Multiply { shift: 0 }, &[padding, erase])?,
-		visible: b.gather(lengths, of_heads)?,
+		erase: b.map(Op::Multiply { shift: 0 }, &[sequences.padding, erase])?,
+		visible: sequences.visible(&mut b)?,
 		b,
 		inputs,
 		heads,
 	};
-	let mut x = writer.embed(encoder, tokens, position)?;
+	let mut x = writer.embed(encoder, sequences.tokens, sequences.positions)?;
 	for layer in &encoder.layers {
 		x = writer.layer(layer, x)?;
 	}
-	let output = writer.pool(x, padding, of_rows)?;
+	let kept = sequences.kept(&mut writer.b)?;
+	let output = sequences.pool(&mut writer.b, x, kept, POOL_SHIFT)?;
 	let mut program = writer.b.finish();
 	program.outputs = vec![output];
 	Ok(program)
-}
-
-/// The rows of a data set that belong to this batch.
-fn batch(b: &mut Builder, inputs: &mut Inputs<'_>, rows: u32) -> Result<TensorId, Reason> {
-	let all = inputs.take(b)?;
-	let population = b.decl(all).rows;
-	let index = b.emit(Op::StepIndices { population }, &[], Element::I32, rows, 1)?;
-	b.gather(all, index)
-}
-
-/// 1 for every row behind the end of its sequence, 0 for the others.
-fn padding(b: &mut Builder, position: TensorId, length: TensorId) -> Result<TensorId, Reason> {
-	let behind = b.map(Op::Sub, &[position, length])?;
-	let one = b.constant(1)?;
-	let behind = b.map(Op::Add, &[behind, one])?;
-	b.map(Op::Clip { lo: 0, hi: 1 }, &[behind])
 }
 
 impl Writer<'_> {
@@ -266,23 +223,5 @@ impl Writer<'_> {
 				self.b.map(Op::Add, &[y, bias])
 			}
 		}
-	}
-
-	/// The sum over the tokens of a sequence, divided by its root mean square: the direction of the mean.
-	fn pool(&mut self, x: TensorId, padding: TensorId, of_rows: TensorId) -> Result<TensorId, Reason> {
-		let b = &mut self.b;
-		let (minus, one) = (b.constant(-1)?, b.constant(1)?);
-		let negative = b.map(Op::Multiply { shift: 0 }, &[padding, minus])?;
-		let kept = b.map(Op::Add, &[negative, one])?;
-		let rows = b.map(Op::Multiply { shift: POOL_SHIFT }, &[x, kept])?;
-		let cols = b.decl(rows).cols;
-		let sum = b.emit(
-			Op::ScatterAddRows,
-			&[rows, of_rows],
-			Element::I32,
-			self.heads.sequences,
-			cols,
-		)?;
-		b.map(Op::RmsNorm, &[sum])
 	}
 }

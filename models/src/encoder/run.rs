@@ -4,17 +4,19 @@
 
 use super::{program, Encoder, Linear, Norm, OUTPUT_UNIT};
 use crate::{
+	architecture::Transformer,
 	error::{field, ModelError},
 	inference::{Bucket, Joined},
+	optimiser::WEIGHT_LIMIT,
+	sequences::REQUESTS,
+	trained::Trained,
+	transformer::{embedding_program, embedding_reads},
 };
 use poaiw_program::{
-	interpreter::{run_program, Given},
-	validate, CheckedData, Context, DataDecl, Element, LossUnit, Op, Program, Tensor, TensorDecl,
+	interpreter::{run_planned, Given},
+	validate, Buffers, CheckedData, Context, DataDecl, Element, LossUnit, Plan, Program, Tensor, TensorDecl,
 	TensorError, Workload,
 };
-
-/// Data sets before the tensors of the model: tokens and lengths.
-const REQUESTS: u16 = 2;
 
 /// A tensor and the declaration of the data set that it is.
 #[derive(Clone, Debug)]
@@ -23,10 +25,47 @@ struct Set {
 	tensor: Tensor,
 }
 
+/// What programs are written for.
+#[derive(Clone, Debug)]
+enum Network {
+	/// A published model.
+	Published(Box<Encoder>),
+	/// A model that a task has trained.
+	Trained {
+		model: Box<Transformer>,
+		/// Tokens that texts have: all but the mask token.
+		vocabulary: u32,
+	},
+}
+
+impl Network {
+	fn vocabulary(&self) -> u32 {
+		match self {
+			Self::Published(encoder) => encoder.vocabulary,
+			Self::Trained { vocabulary, .. } => *vocabulary,
+		}
+	}
+
+	/// Tokens of the longest sequence.
+	fn positions(&self) -> u32 {
+		match self {
+			Self::Published(encoder) => encoder.positions,
+			Self::Trained { model, .. } => model.context,
+		}
+	}
+
+	fn write(&self, bucket: &Bucket, decls: &[TensorDecl]) -> Result<Program, ModelError> {
+		match self {
+			Self::Published(encoder) => program::write(encoder, bucket, decls),
+			Self::Trained { model, .. } => embedding_program(model, bucket, decls),
+		}
+	}
+}
+
 /// An encoder whose tensors are in place.
 #[derive(Clone, Debug)]
 pub struct Prepared {
-	encoder: Encoder,
+	network: Network,
 	weights: Vec<Set>,
 }
 
@@ -89,7 +128,7 @@ impl Encoder {
 	pub fn prepare(self) -> Result<Prepared, ModelError> {
 		let weights = self.sets().map_err(fault)?;
 		Ok(Prepared {
-			encoder: self,
+			network: Network::Published(Box::new(self)),
 			weights,
 		})
 	}
@@ -113,14 +152,37 @@ impl Encoder {
 }
 
 impl Prepared {
-	/// The encoder.
-	pub fn encoder(&self) -> &Encoder {
-		&self.encoder
+	/// The encoder that a task has trained.
+	///
+	/// # Errors
+	/// If the model is no encoder.
+	pub fn trained(trained: &Trained) -> Result<Self, ModelError> {
+		let model = trained.encoder()?;
+		let all = trained.named_weights().enumerate();
+		let read = all.filter(|(n, _)| embedding_reads(*n));
+		let weights = read.map(|(_, (matrix, tensor))| Set {
+			// The whole range, so that the program does not depend on the weights.
+			decl: TensorDecl::new(
+				Element::I32,
+				matrix.rows,
+				matrix.cols,
+				-WEIGHT_LIMIT,
+				WEIGHT_LIMIT,
+			),
+			tensor: tensor.clone(),
+		});
+		Ok(Self {
+			weights: weights.collect(),
+			network: Network::Trained {
+				model: Box::new(model.clone()),
+				vocabulary: trained.vocabulary().size(),
+			},
+		})
 	}
 
 	/// Tokens and lengths of a bucket as data sets.
 	fn requests(&self, bucket: &Bucket) -> Result<[Set; 2], ModelError> {
-		let (vocabulary, positions) = (self.encoder.vocabulary, self.encoder.positions);
+		let (vocabulary, positions) = (self.network.vocabulary(), self.network.positions());
 		if bucket.length > positions {
 			let remedy = format!("the model has {positions} positions: give no longer sequences");
 			return Err(field("sequence length", bucket.length, remedy));
@@ -146,7 +208,7 @@ impl Prepared {
 
 	fn write(&self, bucket: &Bucket, requests: &[Set; 2]) -> Result<Program, ModelError> {
 		let decls: Vec<TensorDecl> = requests.iter().chain(&self.weights).map(|set| set.decl).collect();
-		program::write(&self.encoder, bucket, &decls)
+		self.network.write(bucket, &decls)
 	}
 
 	/// The inference of all sequences of a bucket as a task: one evaluation for each batch.
@@ -189,21 +251,10 @@ impl Prepared {
 	/// # Errors
 	/// As [`Prepared::inference`].
 	pub fn run(&self, joined: &Joined) -> Result<Vec<Vec<Vec<i32>>>, ModelError> {
-		self.run_observed(joined, |_| ())
-	}
-
-	/// [`Prepared::run`], telling of every operation before it runs: to see where the time goes.
-	///
-	/// # Errors
-	/// As [`Prepared::inference`].
-	pub fn run_observed(
-		&self,
-		joined: &Joined,
-		mut before: impl FnMut(&Op),
-	) -> Result<Vec<Vec<Vec<i32>>>, ModelError> {
+		let mut buffers = Buffers::default();
 		let mut batches: Vec<Vec<Tensor>> = Vec::with_capacity(joined.buckets.len());
 		for bucket in &joined.buckets {
-			batches.push(self.run_bucket(bucket, &mut before)?);
+			batches.push(self.run_bucket(bucket, &mut buffers)?);
 		}
 		let row = |place: &crate::inference::Place| -> Option<Vec<i32>> {
 			let output = batches.get(place.bucket)?.get(place.batch as usize)?;
@@ -225,10 +276,11 @@ impl Prepared {
 	}
 
 	/// The output of every batch of a bucket.
-	fn run_bucket(&self, bucket: &Bucket, before: &mut impl FnMut(&Op)) -> Result<Vec<Tensor>, ModelError> {
+	fn run_bucket(&self, bucket: &Bucket, buffers: &mut Buffers) -> Result<Vec<Tensor>, ModelError> {
 		let requests = self.requests(bucket)?;
 		let program = self.write(bucket, &requests)?;
-		let info = validate(&program)?;
+		validate(&program)?;
+		let plan = Plan::new(&program);
 		let mut outputs = Vec::with_capacity(bucket.batches() as usize);
 		for step in 0..bucket.batches() {
 			let context = Context {
@@ -242,12 +294,8 @@ impl Prepared {
 				.chain(of_model)
 				.map(|(n, set)| Given::Data(n, &set.tensor))
 				.collect();
-			let observe = |n: u32, _: &[&Tensor]| {
-				if let Some(instruction) = program.instructions.get(n as usize) {
-					before(&instruction.op);
-				}
-			};
-			let done = run_program(&program, &info, context, given, observe).map_err(|e| {
+			let done = run_planned(buffers, &program, &plan, context, given, |_| false, |_, _| ());
+			let done = done.map_err(|e| {
 				let remedy = format!("{e}: report this as a fault of the compiler");
 				field("model", "program", remedy)
 			})?;

@@ -4,7 +4,8 @@
 
 use super::{
 	forward::{weight, Block, Forward},
-	place, Part, Shape, HEAD,
+	matrices::{place, Part, HEAD},
+	Shape,
 };
 use crate::{
 	builder::{Builder, Scaled},
@@ -102,12 +103,16 @@ pub(super) fn backward(
 	shape: Shape<'_>,
 	forward: &Forward,
 	weights: &[Scaled],
-	of_softmax: [TensorId; 3],
+	(of_softmax, asked): ([TensorId; 3], Option<TensorId>),
 ) -> Result<Gradients, Reason> {
 	// The mean over the tokens is in the exponent.
-	let unit = LOGIT_GRADIENT_UNIT - shape.rows().next_power_of_two().ilog2() as i32;
+	let unit = LOGIT_GRADIENT_UNIT - shape.asked().next_power_of_two().ilog2() as i32;
+	let mut mantissa = b.map(Op::SoftmaxGradient, &of_softmax)?;
+	if let Some(asked) = asked {
+		mantissa = b.map(Op::Multiply { shift: 0 }, &[mantissa, asked])?;
+	}
 	let of_logits = Scaled {
-		mantissa: b.map(Op::SoftmaxGradient, &of_softmax)?,
+		mantissa,
 		exponent: b.constant(unit)?,
 	};
 	let mut gradients = weights.to_vec();

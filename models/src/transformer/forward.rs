@@ -2,7 +2,10 @@
 
 //! The forward pass of a training step: one exponent for every tensor.
 
-use super::{place, Part, Shape, HEAD};
+use super::{
+	matrices::{place, Part, HEAD},
+	Shape,
+};
 use crate::{
 	architecture::ReluMask,
 	attention::Attention,

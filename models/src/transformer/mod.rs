@@ -1,23 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! The decoder-only transformer: matrices, one training step, evaluation and logits, as programs.
+//! Transformers that read text: matrices, one training step, evaluation, logits and embeddings, as programs. A decoder
+//! predicts the next token; an encoder, whose rows see the whole window, predicts tokens that are hidden from it.
 
 mod backward;
+mod embed;
 mod evaluate;
 mod forward;
+mod masking;
+mod matrices;
 
+pub(crate) use embed::{embedding_program, reads as embedding_reads};
 pub use evaluate::{logits_program, LOGIT_UNIT};
+pub use matrices::matrices;
 
 use crate::{
-	architecture::{Architecture, Model, Transformer},
+	architecture::{Architecture, Objective, Transformer},
 	attention::Heads,
 	builder::{emit, Builder, Scaled},
 	error::{field, ModelError},
 	layers::Operand,
 	optimiser::{begin, update},
-	parameters::{limit_of, Matrix, Parameters},
+	parameters::{Matrix, Parameters},
 	text::{window_starts, Corpus},
 };
+use matrices::{HEAD, POSITIONS, TOKENS};
 use poaiw_program::{DataDecl, Element, LossUnit, Op, Program, Reason, Role, TensorDecl, TensorId, Workload};
 
 /// Data sets of a language model, by their number in the workload.
@@ -29,72 +36,6 @@ const CARD: u16 = 2;
 pub const LOSS_ONE: u32 = 1 << 12;
 /// Most tokens of one step: the sum of their losses fits a word.
 const MAX_STEP_TOKENS: u32 = 1 << 14;
-
-/// Places of the matrices in the state.
-const TOKENS: usize = 0;
-const POSITIONS: usize = 1;
-const HEAD: usize = 2;
-const FIRST_BLOCK: usize = 3;
-
-/// Matrices of a block, in the order of the state.
-#[derive(Clone, Copy)]
-enum Part {
-	Query,
-	Key,
-	Value,
-	Output,
-	Up,
-	Down,
-}
-
-const PARTS: [(Part, &str); 6] = [
-	(Part::Query, "q"),
-	(Part::Key, "k"),
-	(Part::Value, "v"),
-	(Part::Output, "o"),
-	(Part::Up, "u"),
-	(Part::Down, "d"),
-];
-
-/// Place of a matrix of a block.
-fn place(layer: u32, part: Part) -> usize {
-	FIRST_BLOCK + layer as usize * PARTS.len() + part as usize
-}
-
-/// The matrices of a model with a vocabulary of this size, in the order of the state, all stored `[out, in]`.
-pub fn matrices(model: &Transformer, vocabulary: u32) -> Vec<Matrix> {
-	let (width, inner) = (model.width, model.feed_forward());
-	let matrix = |name: String, rows, cols, limit, decays| Matrix {
-		name,
-		rows,
-		cols,
-		limit,
-		decays,
-	};
-	let mut all = vec![
-		matrix("tok".into(), vocabulary, width, 1 << 22, false),
-		matrix("pos".into(), model.context, width, 1 << 21, false),
-		// The head starts smaller: a small first loss, no saturated softmax.
-		matrix("head".into(), vocabulary, width, limit_of(width.into()) / 2, true),
-	];
-	for layer in 0..model.layers {
-		for (part, name) in PARTS {
-			let (rows, cols) = match part {
-				Part::Up => (inner, width),
-				Part::Down => (width, inner),
-				_ => (width, width),
-			};
-			// What is added to the residual stream starts smaller in deeper models.
-			let depth = match part {
-				Part::Output | Part::Down => 2 * u64::from(model.layers),
-				_ => 1,
-			};
-			let limit = limit_of(u64::from(cols) * depth);
-			all.push(matrix(format!("{name}{layer}"), rows, cols, limit, true));
-		}
-	}
-	all
-}
 
 /// Sizes of one pass through the model.
 #[derive(Clone, Copy)]
@@ -150,23 +91,51 @@ impl Shape<'_> {
 	/// For every row the number of tokens that it sees.
 	fn visible(&self, b: &mut Builder) -> Result<TensorId, Reason> {
 		let rows = self.rows() * self.model.heads;
-		b.iota(rows, 1, self.length, 1)
+		match self.model.objective() {
+			Objective::NextToken => b.iota(rows, 1, self.length, 1),
+			Objective::MaskedToken { .. } => {
+				let value = self.length as i32;
+				b.emit(Op::Constant { value }, &[], Element::I32, rows, 1)
+			}
+		}
 	}
+
+	/// Rows whose losses and gradients count in a training step; in an encoder's, their number on average.
+	fn asked(&self) -> u32 {
+		match self.model.objective() {
+			Objective::NextToken => self.rows(),
+			Objective::MaskedToken { share } => masking::expected(self.rows(), share),
+		}
+	}
+}
+
+/// The tokens of a text at `start` (rows).
+fn read(b: &mut Builder, text: TensorId, start: TensorId) -> Result<TensorId, Reason> {
+	let rows = b.decl(start).rows;
+	b.emit(Op::GatherElements, &[text, start], Element::I32, rows, 1)
 }
 
 /// Inputs and labels of consecutive tokens, starting at `start` (rows) of a text.
 fn windows(b: &mut Builder, text: TensorId, start: TensorId) -> Result<[TensorId; 2], Reason> {
-	let rows = b.decl(start).rows;
 	let next = b.raise(start, 1)?;
-	let tokens = b.emit(Op::GatherElements, &[text, start], Element::I32, rows, 1)?;
-	let labels = b.emit(Op::GatherElements, &[text, next], Element::I32, rows, 1)?;
-	Ok([tokens, labels])
+	Ok([read(b, text, start)?, read(b, text, next)?])
 }
 
-/// A language model and its training on a corpus.
-struct Decoder<'a> {
+/// Tokens of a training step.
+struct Batch {
+	/// What the model sees.
+	tokens: TensorId,
+	/// What it is asked for.
+	labels: TensorId,
+	/// 1 for every row whose loss counts, 0 for the others; every row counts if there is none.
+	asked: Option<TensorId>,
+}
+
+/// A text model and its training on a corpus.
+struct TextModel<'a> {
 	architecture: &'a Architecture,
 	model: &'a Transformer,
+	vocabulary: u32,
 	matrices: Vec<Matrix>,
 	data: Vec<DataDecl>,
 	/// Places where a training window may start.
@@ -176,40 +145,45 @@ struct Decoder<'a> {
 	steps: u32,
 }
 
-/// Compiles a transformer for a corpus.
+/// Compiles a transformer, decoder or encoder, for a corpus.
 ///
 /// # Errors
 /// If the corpus is too short for the context, or a program breaks a bound.
 pub fn compile(architecture: &Architecture, corpus: &Corpus) -> Result<Workload, ModelError> {
 	architecture.check()?;
-	let Model::Transformer(model) = &architecture.model else {
-		let remedy = "a text needs kind = \"transformer\"".to_string();
+	let Some(model) = architecture.model.transformer() else {
+		let remedy = "a text needs kind = \"transformer\" or \"encoder\"".to_string();
 		return Err(field("model.kind", architecture.model.kind(), remedy));
 	};
 	let data = corpus.declarations(architecture)?;
-	let decoder = Decoder::new(architecture, model, corpus, data)?;
-	let (step, loss) = decoder.step()?;
-	let evaluate = emit("the evaluation", decoder.evaluate())?;
+	let text = TextModel::new(architecture, model, corpus, data)?;
+	let (step, loss) = text.step()?;
+	let evaluate = emit("the evaluation", text.evaluate())?;
+	let tokens = match model.objective() {
+		Objective::NextToken => text.step_shape().rows(),
+		// The step divides by their number itself: it varies.
+		Objective::MaskedToken { .. } => 1,
+	};
 	let workload = Workload {
-		init: emit("the initial state", decoder.parameters().initial())?,
+		init: emit("the initial state", text.parameters().initial())?,
 		step,
 		evaluate: Some(evaluate),
-		steps: decoder.steps,
-		steps_per_segment: architecture.training.steps_per_segment.min(decoder.steps),
+		steps: text.steps,
+		steps_per_segment: architecture.training.steps_per_segment.min(text.steps),
 		evaluations: 1,
 		loss: LossUnit {
-			divisor: decoder.step_shape().rows().saturating_mul(LOSS_ONE),
+			divisor: tokens.saturating_mul(LOSS_ONE),
 			lo: loss.lo,
 			hi: loss.hi,
 		},
-		metric_total: decoder.held_out_windows * model.context,
-		data: decoder.data,
+		metric_total: text.measured(),
+		data: text.data,
 	};
 	workload.validate()?;
 	Ok(workload)
 }
 
-impl<'a> Decoder<'a> {
+impl<'a> TextModel<'a> {
 	fn new(
 		architecture: &'a Architecture,
 		model: &'a Transformer,
@@ -230,10 +204,12 @@ impl<'a> Decoder<'a> {
 		}
 		let starts = window_starts(corpus.train(), model.context, "training")?;
 		let held_out = window_starts(corpus.held_out(), model.context, "held-out")?;
+		let vocabulary = corpus.vocabulary().size();
 		Ok(Self {
 			architecture,
 			model,
-			matrices: matrices(model, corpus.vocabulary().size()),
+			vocabulary,
+			matrices: matrices(model, vocabulary),
 			data,
 			starts,
 			held_out_windows: (held_out.div_ceil(model.context)).min(model.held_out_windows),
@@ -254,6 +230,11 @@ impl<'a> Decoder<'a> {
 			sequences: self.architecture.training.batch,
 			length: self.model.context,
 		}
+	}
+
+	/// Number of the mask token of an encoder: behind those of the vocabulary.
+	fn mask(&self) -> i32 {
+		self.vocabulary as i32
 	}
 
 	fn data(&self, b: &mut Builder, number: u16) -> TensorId {
@@ -283,7 +264,11 @@ impl<'a> Decoder<'a> {
 		)?;
 
 		let text = self.data(b, TRAIN);
-		let [tokens, labels] = self.batch(b, shape, text)?;
+		let Batch {
+			tokens,
+			labels,
+			asked,
+		} = self.batch(b, shape, text)?;
 		let positions = shape.positions(b)?;
 		let masters: Vec<TensorId> = inputs.iter().map(|i| i[0]).collect();
 		let weights = forward::quantised(b, &masters)?;
@@ -292,9 +277,12 @@ impl<'a> Decoder<'a> {
 		let forward = forward::forward(b, shape, stream, &weights)?;
 		let of_softmax = [forward.logits.mantissa, labels, forward.logits.exponent];
 		let losses = b.emit(Op::CrossEntropy, &of_softmax, Element::I32, shape.rows(), 1)?;
-		let loss = b.sum(losses)?;
+		let loss = match asked {
+			None => b.sum(losses)?,
+			Some(asked) => masking::mean_loss(b, losses, asked)?,
+		};
 
-		let gradients = backward::backward(b, shape, &forward, &weights, of_softmax)?;
+		let gradients = backward::backward(b, shape, &forward, &weights, (of_softmax, asked))?;
 		let of_embeddings = self.embedding_gradients(b, gradients.stream, [tokens, positions])?;
 		let mut state = Vec::new();
 		for (n, (matrix, ids)) in self.matrices.iter().zip(&inputs).enumerate() {
@@ -310,8 +298,8 @@ impl<'a> Decoder<'a> {
 		Ok((state, loss))
 	}
 
-	/// Tokens and labels of the windows that this step draws.
-	fn batch(&self, b: &mut Builder, shape: Shape<'_>, text: TensorId) -> Result<[TensorId; 2], Reason> {
+	/// The windows that this step draws.
+	fn batch(&self, b: &mut Builder, shape: Shape<'_>, text: TensorId) -> Result<Batch, Reason> {
 		let op = Op::BatchIndices {
 			population: self.starts,
 		};
@@ -320,7 +308,25 @@ impl<'a> Decoder<'a> {
 		let start = b.gather(starts, sequence)?;
 		let offset = shape.positions(b)?;
 		let start = b.map(Op::Add, &[start, offset])?;
-		windows(b, text, start)
+		match self.model.objective() {
+			Objective::NextToken => {
+				let [tokens, labels] = windows(b, text, start)?;
+				Ok(Batch {
+					tokens,
+					labels,
+					asked: None,
+				})
+			}
+			Objective::MaskedToken { share } => {
+				let labels = read(b, text, start)?;
+				let hidden = masking::hide(b, labels, self.mask(), share)?;
+				Ok(Batch {
+					tokens: hidden.inputs,
+					labels,
+					asked: Some(hidden.asked),
+				})
+			}
+		}
 	}
 
 	fn embedding_gradients(

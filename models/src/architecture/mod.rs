@@ -2,6 +2,10 @@
 
 //! Description of a model and its training, as it stands in TOML.
 
+mod transformer;
+
+pub use transformer::{Objective, ReluMask, Transformer};
+
 use crate::{
 	conv::Conv,
 	error::{field, ModelError},
@@ -44,6 +48,9 @@ pub enum Model {
 	Conv(Conv),
 	/// Decoder-only transformer: predicts the next token of a text.
 	Transformer(Transformer),
+	/// Transformer encoder: predicts hidden tokens of a text from both sides.
+	#[serde(deserialize_with = "transformer::encoder")]
+	Encoder(Transformer),
 }
 
 impl Model {
@@ -53,112 +60,16 @@ impl Model {
 			Model::Mlp { .. } => "mlp",
 			Model::Conv(_) => "conv",
 			Model::Transformer(_) => "transformer",
+			Model::Encoder(_) => "encoder",
 		}
 	}
-}
 
-/// Sizes of a decoder-only transformer: token and position embeddings, pre-norm blocks of attention and feed-forward
-/// network (ReLU) without biases, untied head.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Transformer {
-	/// Blocks.
-	pub layers: u32,
-	/// Width of the residual stream.
-	pub width: u32,
-	/// Heads of the attention; they divide the width.
-	pub heads: u32,
-	/// Width inside of the feed-forward network, 4 times the width if it is not given.
-	#[serde(default, skip_serializing_if = "Option::is_none")]
-	pub feed_forward: Option<u32>,
-	/// Tokens that the model sees at once.
-	pub context: u32,
-	/// Where the gradient passes the ReLU.
-	#[serde(default)]
-	pub mask: ReluMask,
-	/// Bits of the operands inside of the attention, sign included: 7 or 8 (8 if it is not given). No ticket is drawn from
-	/// these products, so they may be wider than the others; the loss is about half a percent lower.
-	#[serde(default = "default_attention_bits")]
-	pub attention_bits: u32,
-	/// Bits of the gradients in the products of the backward pass, sign included: 7 or 13 (7 if it is not given). Thirteen
-	/// bits are two int7 operands, so the pass has twice the products, all of which draw tickets: a step takes about 1.4
-	/// times as long, the loss is a quarter to half a percent lower.
-	#[serde(default = "default_gradient_bits")]
-	pub gradient_bits: u32,
-	/// Windows of the held-out text that the evaluation measures, at most.
-	#[serde(default = "default_held_out_windows")]
-	pub held_out_windows: u32,
-}
-
-/// Which value decides whether the gradient passes a ReLU.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ReluMask {
-	/// The requantised activation is above zero.
-	#[default]
-	Activation,
-	/// The accumulator of the product is above zero.
-	Accumulator,
-}
-
-fn default_attention_bits() -> u32 {
-	8
-}
-
-fn default_gradient_bits() -> u32 {
-	7
-}
-
-fn default_held_out_windows() -> u32 {
-	64
-}
-
-impl Transformer {
-	/// Width inside of the feed-forward network.
-	pub fn feed_forward(&self) -> u32 {
-		self.feed_forward.unwrap_or(self.width.saturating_mul(4))
-	}
-
-	/// Width of a head.
-	pub fn head_width(&self) -> u32 {
-		self.width / self.heads.max(1)
-	}
-
-	/// Whether the products inside of the attention take 8-bit operands.
-	pub fn wide_attention(&self) -> bool {
-		self.attention_bits == 8
-	}
-
-	/// Whether gradients enter products as two operands.
-	pub fn split_gradients(&self) -> bool {
-		self.gradient_bits == 13
-	}
-
-	fn check(&self) -> Result<(), ModelError> {
-		let bounded = [
-			("model.layers", self.layers, 1, MAX_BLOCKS),
-			("model.width", self.width, 8, 8192),
-			("model.heads", self.heads, 1, 256),
-			("model.feed_forward", self.feed_forward(), 8, MAX_WIDTH),
-			("model.context", self.context, 2, 4096),
-			("model.attention_bits", self.attention_bits, 7, 8),
-			("model.held_out_windows", self.held_out_windows, 1, 1 << 16),
-		];
-		for (name, value, least, most) in bounded {
-			number(name, value, least, most)?;
+	/// The transformer of a model that reads text; `None` for the others.
+	pub fn transformer(&self) -> Option<&Transformer> {
+		match self {
+			Model::Transformer(model) | Model::Encoder(model) => Some(model),
+			Model::Mlp { .. } | Model::Conv(_) => None,
 		}
-		if !matches!(self.gradient_bits, 7 | 13) {
-			let remedy = "give 7 or 13".to_string();
-			return Err(field("model.gradient_bits", self.gradient_bits, remedy));
-		}
-		if !self.width.is_multiple_of(self.heads) {
-			return Err(field(
-				"model.heads",
-				self.heads,
-				format!("make it a divisor of model.width, {}", self.width),
-			));
-		}
-		Ok(())
 	}
 }
 
@@ -333,7 +244,8 @@ impl Architecture {
 		match &self.model {
 			Model::Mlp { layers } => widths(layers)?,
 			Model::Conv(conv) => conv.check()?,
-			Model::Transformer(transformer) => transformer.check()?,
+			Model::Transformer(transformer) => transformer.check_decoder()?,
+			Model::Encoder(transformer) => transformer.check_encoder()?,
 		}
 		self.training.check()?;
 		let rate = match self.optimiser {
