@@ -10,7 +10,7 @@
 //! # Adding an operation
 //! Append a variant to [`Op`] with the next codec index and its line in the table of kinds, and document formula, ranges,
 //! blocks and cost there. Then follow the compiler through `range`, `cost`, `execute` and `arbiter`, and the checklist test
-//! through its sample and the GPU kernel.
+//! through its sample and the GPU kernel. If it works row by row, say so in `plan/local.rs`: then it can run in a stage.
 #![cfg_attr(not(feature = "std"), no_std)]
 #![cfg_attr(
 	not(test),

@@ -330,3 +330,36 @@ fn missing_inputs_should_be_errors() {
 		assert!(done.is_err(), "input {missing}");
 	}
 }
+
+/// Many sums over the same tensor, each used up by the next instruction: one after the other they need two tensors.
+fn one_after_the_other(count: u32, rows: u32) -> Program {
+	let mut w = Writer::new(1);
+	let x = w.input(TensorDecl::new(Element::I32, rows, 1 << 10, -9, 9));
+	let mut outputs = Vec::new();
+	for n in 0..count {
+		let raised = Op::Clip {
+			lo: -(n as i32),
+			hi: 9,
+		};
+		let y = w.emit(raised, &[x], (Element::I32, rows, 1 << 10)).unwrap();
+		// A transpose is no work by rows: what it reads has to be stored.
+		let t = w
+			.emit(Op::Transpose, &[y], (Element::I32, 1 << 10, rows))
+			.unwrap();
+		let blocks = w.decl(t).blocks() as u32;
+		outputs.push(w.emit(Op::SumPartials, &[t], (Element::I32, blocks, 1)).unwrap());
+	}
+	w.program.outputs = outputs;
+	w.program
+}
+
+#[test]
+fn a_program_should_run_in_its_own_order_when_a_plan_would_keep_far_more_in_memory() {
+	let small = one_after_the_other(60, 64);
+	validate(&small).unwrap();
+	assert!(Plan::new(&small).joined().1 > 50);
+	// 60 tensors of 16 MiB at once, where the program needs three of them.
+	let large = one_after_the_other(60, 1 << 12);
+	validate(&large).unwrap();
+	assert_eq!(Plan::new(&large).joined(), (0, 0));
+}

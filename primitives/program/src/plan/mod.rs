@@ -7,21 +7,24 @@
 //! A plan changes the order of instructions and where their outputs live, and no bit of them: all operations are pure.
 //! The reference is [`crate::interpreter::run_program`], which executes one instruction after the other.
 //!
-//! [`local`] knows which rows an operation needs, [`stage`] joins instructions, [`run`] executes.
+//! [`local`] knows which rows an operation needs, [`stage`] joins instructions, [`strips`] and [`run`] execute them.
 
 mod local;
 pub(crate) mod run;
 mod stage;
+mod strips;
 
 use crate::{
 	op::Op,
 	program::{Program, TensorId},
 	tensor::{Element, TensorDecl},
 };
-use alloc::{vec, vec::Vec};
+use alloc::{collections::BTreeSet, vec, vec::Vec};
 use local::{local, Local};
 pub(crate) use stage::Stage;
 
+/// Memory that a plan may need beyond twice what its program needs in its own order.
+const SPARE_BYTES: u64 = 256 << 20;
 /// Elements up to which an instruction is so small that it runs by itself, before the stages that may need it.
 const SMALL: u64 = 64;
 
@@ -68,12 +71,51 @@ pub struct Plan {
 
 impl Plan {
 	/// The plan of a validated program.
+	///
+	/// Joined instructions keep tensors alive together that the program has one after the other. A program for which that
+	/// takes far more memory runs in its own order.
 	pub fn new(program: &Program) -> Self {
-		let nodes = nodes(program);
 		let kept = kept(program);
-		let items = stage::schedule(program, nodes, &kept);
-		let dead = dead(program, &items, &kept);
+		let nodes = |flips: &[Option<TensorId>]| nodes(program, flips);
+		let joined = Self::of(
+			program,
+			stage::schedule(program, nodes(&flips(program, &kept)), &kept),
+			&kept,
+		);
+		let own = nodes(&[]).into_iter().map(Item::One).collect();
+		let own = Self::of(program, own, &kept);
+		let most = own
+			.peak_bytes(program)
+			.saturating_mul(2)
+			.saturating_add(SPARE_BYTES);
+		match joined.peak_bytes(program) <= most {
+			true => joined,
+			false => own,
+		}
+	}
+
+	fn of(program: &Program, items: Vec<Item>, kept: &[bool]) -> Self {
+		let dead = dead(program, &items, kept);
 		Self { items, dead }
+	}
+
+	/// Most bytes of tensors that are alive at once.
+	fn peak_bytes(&self, program: &Program) -> u64 {
+		let size = |id: &TensorId| program.tensor(*id).map_or(0, TensorDecl::size);
+		let mut alive: BTreeSet<TensorId> = program.inputs.iter().map(|i| i.tensor).collect();
+		let mut bytes = alive.iter().map(size).fold(0, u64::saturating_add);
+		let mut peak = bytes;
+		for (item, dead) in self.items.iter().zip(&self.dead) {
+			for id in item.stores() {
+				bytes = bytes.saturating_add(size(&id));
+				alive.insert(id);
+			}
+			peak = peak.max(bytes);
+			for id in dead.iter().filter(|id| alive.remove(id)) {
+				bytes = bytes.saturating_sub(size(id));
+			}
+		}
+		peak
 	}
 
 	/// Number of stages and of instructions inside of them: for tests and benches.
@@ -97,6 +139,17 @@ impl Item {
 				.iter()
 				.flat_map(|n| n.node.inputs.iter().map(|a| a.tensor))
 				.collect(),
+		}
+	}
+
+	/// Tensors that it leaves.
+	fn stores(&self) -> Vec<TensorId> {
+		match self {
+			Item::One(node) => vec![node.output],
+			Item::Stage(stage) => {
+				let stored = stage.tensors.iter().filter(|t| t.home == stage::Home::Stored);
+				stored.map(|t| t.tensor).collect()
+			}
 		}
 	}
 
@@ -128,19 +181,18 @@ fn kept(program: &Program) -> Vec<bool> {
 	kept
 }
 
-/// The instructions; a transpose that only products read is left out, and the products read its input.
-fn nodes(program: &Program) -> Vec<Node> {
-	let flips = flips(program);
+/// The instructions; a transpose with an entry in `flips` is left out, and the products that read it read its input.
+fn nodes(program: &Program, flips: &[Option<TensorId>]) -> Vec<Node> {
 	let of = |id: &TensorId| program.tensor(*id);
 	let mut nodes = Vec::with_capacity(program.instructions.len());
 	for (instruction, i) in (0u32..).zip(&program.instructions) {
-		if flip(&flips, i.output).is_some() {
+		if flip(flips, i.output).is_some() {
 			continue;
 		}
 		let inputs: Vec<Arg> = i
 			.inputs
 			.iter()
-			.map(|id| match flip(&flips, *id) {
+			.map(|id| match flip(flips, *id) {
 				Some(tensor) => Arg {
 					tensor,
 					flipped: true,
@@ -177,8 +229,7 @@ fn flip(flips: &[Option<TensorId>], id: TensorId) -> Option<TensorId> {
 }
 
 /// For every tensor that is the transpose of another one, and that only products read, the other one.
-fn flips(program: &Program) -> Vec<Option<TensorId>> {
-	let kept = kept(program);
+fn flips(program: &Program, kept: &[bool]) -> Vec<Option<TensorId>> {
 	let mut flips = vec![None; program.tensors.len()];
 	for i in &program.instructions {
 		let at = i.output.0 as usize;

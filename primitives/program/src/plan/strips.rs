@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! Strips: some units of a stage, which go through all of its instructions before the next ones do.
+
+use super::stage::{Home, Member, Source, Stage, StageTensor};
+use crate::{
+	execute::{
+		compute,
+		product::{kernel, operand, stacked_pairs, Stack},
+		Buffers, Slice, Target, Vectors, View,
+	},
+	op::Op,
+	random::Context,
+	slots::Slots,
+	tensor::Element,
+};
+use alloc::vec::Vec;
+use core::{
+	ops::Range,
+	sync::atomic::{AtomicUsize, Ordering},
+};
+use poaiw_work::gemm::{multiply_rows, Packed};
+
+/// Bytes of a strip: most of a second-level cache, as some of it is read by every strip.
+const STRIP_BYTES: u64 = 192 << 10;
+/// Most inputs of an operation.
+const MAX_INPUTS: usize = 5;
+
+/// A thread's memory.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Bench {
+	bytes: Vec<Vec<i8>>,
+	words: Vec<Vec<i32>>,
+	stack: Stack,
+}
+
+/// A buffer that a strip writes.
+enum Buffer<'a> {
+	Bytes(&'a mut [i8]),
+	Words(&'a mut [i32]),
+}
+
+/// What is written and kept.
+pub(super) enum Stored {
+	Bytes(Vec<i8>),
+	Words(Vec<i32>),
+}
+
+/// A strip: its units, and its part of every stored tensor by number.
+pub(super) struct Strip<'a> {
+	units: Range<u32>,
+	stored: Vec<Option<Buffer<'a>>>,
+}
+
+/// What all strips of a stage share.
+pub(super) struct Shared<'a> {
+	/// The stage.
+	pub(super) stage: &'a Stage,
+	/// Where every member runs.
+	pub(super) contexts: Vec<Context>,
+	/// The values that were there before.
+	pub(super) slots: &'a Slots<'a>,
+	/// The packed right operand of every product.
+	pub(super) packed: Vec<Option<&'a Packed>>,
+	/// With which vectors.
+	pub(super) vectors: Vectors,
+}
+
+/// Memory for a tensor that is kept.
+pub(super) fn allocate(tensor: &StageTensor, buffers: &mut Buffers) -> Option<Stored> {
+	if tensor.home != Home::Stored {
+		return None;
+	}
+	let count = usize::try_from(tensor.decl.elements()).ok()?;
+	Some(match tensor.decl.element {
+		Element::I8 => Stored::Bytes(buffers.any(count)),
+		Element::I32 => Stored::Words(buffers.any(count)),
+	})
+}
+
+/// Cuts a stage into strips, each with its part of every stored tensor.
+pub(super) fn cut<'a>(stage: &Stage, threads: usize, stored: &'a mut [Option<Stored>]) -> Vec<Strip<'a>> {
+	let of_cache = (STRIP_BYTES / stage.unit_bytes.max(1)).max(1);
+	let of_threads = match threads {
+		1 => u64::from(stage.units),
+		// Two strips for each core at least: other work on the machine delays one of them less than a half.
+		threads => u64::from(stage.units).div_ceil(2 * threads as u64),
+	};
+	let step = of_cache.min(of_threads).clamp(1, u64::from(stage.units.max(1))) as u32;
+	let count = stage.units.div_ceil(step);
+	let mut strips: Vec<Strip<'a>> = (0..count)
+		.map(|n| Strip {
+			units: n * step..(n + 1).saturating_mul(step).min(stage.units),
+			stored: Vec::with_capacity(stored.len()),
+		})
+		.collect();
+	for (tensor, stored) in stage.tensors.iter().zip(stored) {
+		let part = (step as usize) * (tensor.rows as usize) * (tensor.decl.cols as usize);
+		match stored {
+			None => strips.iter_mut().for_each(|s| s.stored.push(None)),
+			Some(Stored::Bytes(values)) => {
+				let mut parts = values.chunks_mut(part.max(1));
+				strips
+					.iter_mut()
+					.for_each(|s| s.stored.push(parts.next().map(Buffer::Bytes)));
+			}
+			Some(Stored::Words(values)) => {
+				let mut parts = values.chunks_mut(part.max(1));
+				strips
+					.iter_mut()
+					.for_each(|s| s.stored.push(parts.next().map(Buffer::Words)));
+			}
+		}
+	}
+	strips
+}
+
+/// Runs all strips, a thread for every bench; gives the number of a member that refused its inputs.
+pub(super) fn all_strips(
+	shared: &Shared<'_>,
+	strips: Vec<Strip<'_>>,
+	benches: &mut [Bench],
+) -> Option<usize> {
+	let failed = AtomicUsize::new(usize::MAX);
+	let run = |strip, bench: &mut Bench| {
+		if let Err(member) = shared.strip(strip, bench) {
+			failed.store(member, Ordering::Relaxed);
+		}
+	};
+	#[cfg(feature = "std")]
+	if benches.len() > 1 && strips.len() > 1 {
+		let queue = std::sync::Mutex::new(strips.into_iter());
+		let next = || match queue.lock() {
+			Ok(mut queue) => queue.next(),
+			Err(poisoned) => poisoned.into_inner().next(),
+		};
+		rayon::scope(|scope| {
+			for bench in benches {
+				let (next, run) = (&next, &run);
+				scope.spawn(move |_| {
+					while let Some(strip) = next() {
+						run(strip, bench);
+					}
+				});
+			}
+		});
+		return Some(failed.into_inner()).filter(|member| *member != usize::MAX);
+	}
+	if let Some(bench) = benches.first_mut() {
+		for strip in strips {
+			run(strip, bench);
+		}
+	}
+	Some(failed.into_inner()).filter(|member| *member != usize::MAX)
+}
+
+impl Shared<'_> {
+	/// Runs all members on a strip; the number of the one that refuses its inputs is the error.
+	fn strip(&self, mut strip: Strip<'_>, bench: &mut Bench) -> Result<(), usize> {
+		for (n, member) in self.stage.nodes.iter().enumerate() {
+			self.member(n, member, &mut strip, bench).ok_or(n)?;
+		}
+		Ok(())
+	}
+
+	/// Elements of a tensor in a strip.
+	fn range(&self, tensor: &StageTensor, units: &Range<u32>) -> Range<usize> {
+		let row = |unit: u32| unit.saturating_mul(tensor.rows).min(tensor.decl.rows) as usize;
+		let cols = tensor.decl.cols as usize;
+		row(units.start) * cols..row(units.end) * cols
+	}
+
+	/// Takes the output's buffer, computes, and puts it back.
+	fn member(&self, n: usize, member: &Member, strip: &mut Strip<'_>, bench: &mut Bench) -> Option<()> {
+		let tensor = self.stage.tensors.get(member.output)?;
+		let range = self.range(tensor, &strip.units);
+		match (tensor.home, tensor.decl.element) {
+			(Home::Given, _) => None,
+			(Home::Stored, _) => {
+				let place = strip.stored.get_mut(member.output)?;
+				let mut buffer = place.take()?;
+				let to = match &mut buffer {
+					Buffer::Bytes(to) => Target::I8(to),
+					Buffer::Words(to) => Target::I32(to),
+				};
+				self.compute(n, member, range.start, strip, bench, to)?;
+				*strip.stored.get_mut(member.output)? = Some(buffer);
+				Some(())
+			}
+			(Home::Scratch(number), Element::I8) => {
+				let mut buffer = core::mem::take(grown(&mut bench.bytes, number)?);
+				if buffer.len() < range.len() {
+					buffer.resize(range.len(), 0);
+				}
+				let to = Target::I8(buffer.get_mut(..range.len())?);
+				self.compute(n, member, range.start, strip, bench, to)?;
+				*bench.bytes.get_mut(number)? = buffer;
+				Some(())
+			}
+			(Home::Scratch(number), Element::I32) => {
+				let mut buffer = core::mem::take(grown(&mut bench.words, number)?);
+				if buffer.len() < range.len() {
+					buffer.resize(range.len(), 0);
+				}
+				let to = Target::I32(buffer.get_mut(..range.len())?);
+				self.compute(n, member, range.start, strip, bench, to)?;
+				*bench.words.get_mut(number)? = buffer;
+				Some(())
+			}
+		}
+	}
+
+	/// The strip's rows of a source.
+	fn view<'b>(&'b self, source: &Source, strip: &'b Strip<'_>, bench: &'b Bench) -> Option<View<'b>> {
+		let number = match source {
+			Source::Whole(id) => return self.slots.get(*id).map(View::of),
+			Source::Strip(number) => *number,
+		};
+		let tensor = self.stage.tensors.get(number)?;
+		let range = self.range(tensor, &strip.units);
+		let slice = match (tensor.home, tensor.decl.element) {
+			(Home::Given, _) => return View::of(self.slots.get(tensor.tensor)?).part(range),
+			(Home::Stored, _) => match strip.stored.get(number)?.as_ref()? {
+				Buffer::Bytes(x) => Slice::I8(x),
+				Buffer::Words(x) => Slice::I32(x),
+			},
+			(Home::Scratch(buffer), Element::I8) => Slice::I8(bench.bytes.get(buffer)?.get(..range.len())?),
+			(Home::Scratch(buffer), Element::I32) => Slice::I32(bench.words.get(buffer)?.get(..range.len())?),
+		};
+		Some(View::new(tensor.decl.cols, slice))
+	}
+
+	fn compute(
+		&self,
+		n: usize,
+		member: &Member,
+		origin: usize,
+		strip: &Strip<'_>,
+		bench: &mut Bench,
+		to: Target<'_>,
+	) -> Option<()> {
+		let node = &member.node;
+		let cols = self.stage.tensors.get(member.output)?.decl.cols;
+		match (&node.op, member.sources.as_slice(), node.inputs.as_slice(), to) {
+			(Op::Product, [left, _], [a, _], Target::I32(to)) => {
+				let packed = self.packed.get(n).copied().flatten()?;
+				let a = match left {
+					Source::Whole(id) => operand(View::of(self.slots.get(*id)?), a.flipped)?,
+					Source::Strip(_) => return None,
+				};
+				let first = origin.checked_div(cols as usize)?;
+				multiply_rows(packed, a, first, &mut bench.stack.scratch, to).ok()
+			}
+			(Op::GroupProduct { groups }, [left, right], [a, b], Target::I32(to)) => {
+				let all = self.stage.tensors.get(member.output)?.decl.elements() as usize;
+				let groups = to.len().checked_div(all.checked_div(*groups as usize)?)?;
+				let mut stack = core::mem::take(&mut bench.stack);
+				let pair = [
+					(self.view(left, strip, bench)?, a.flipped),
+					(self.view(right, strip, bench)?, b.flipped),
+				];
+				let done = stacked_pairs(kernel(self.vectors), groups, pair, &mut stack, to);
+				bench.stack = stack;
+				done
+			}
+			(op, sources, _, to) => {
+				let mut views = [View::new(1, Slice::I8(&[])); MAX_INPUTS];
+				let views = views.get_mut(..sources.len())?;
+				for (view, source) in views.iter_mut().zip(sources) {
+					*view = self.view(source, strip, bench)?;
+				}
+				compute(
+					op,
+					self.contexts.get(n)?,
+					views,
+					cols,
+					to,
+					origin,
+					self.vectors,
+					1,
+				)
+			}
+		}
+	}
+}
+
+/// The buffer of a number; there are as many as asked for.
+fn grown<T>(buffers: &mut Vec<Vec<T>>, number: usize) -> Option<&mut Vec<T>> {
+	if buffers.len() <= number {
+		buffers.resize_with(number + 1, Vec::new);
+	}
+	buffers.get_mut(number)
+}
