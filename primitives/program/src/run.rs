@@ -54,7 +54,8 @@ pub enum Control {
 /// Watches a run on the CPU: verifiers compare operands with those that seals name, miners draw tickets from them.
 pub trait Observer {
 	/// Whether it wants to be shown this product: what nobody wants to see may be computed without its operands ever
-	/// lying in memory as they are.
+	/// lying in memory as they are. Asked some time before the product is due, so the answer must not change during a step;
+	/// products are shown in the order in which they are computed, which need not be that of the program.
 	fn wants(&self, _site: ProductSite) -> bool {
 		true
 	}

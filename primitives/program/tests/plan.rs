@@ -223,13 +223,16 @@ proptest! {
 	fn planned_runs_should_equal_runs_one_by_one(seed: u32, rows in 1u32..90, cols in 1u32..150) {
 		let (program, tensors) = random(seed, rows.next_multiple_of(if seed % 2 == 0 { 8 } else { 1 }), cols);
 		let expected = one_by_one(&program, &tensors);
-		let plan = Plan::new(&program);
-		for vectors in [Vectors::Plain, Vectors::Narrow, Vectors::Widest] {
+		// Strips as they are, and so small that there are many.
+		let plans = [Plan::new(&program), Plan::with_strips(&program, 512), Plan::with_strips(&program, 6000)];
+		for (vectors, plan) in [Vectors::Plain, Vectors::Narrow, Vectors::Widest].into_iter().zip(&plans)
+			.chain([(Vectors::Widest, &plans[0])])
+		{
 			// Twice, so that memory of the first run is used again.
 			let mut buffers = Buffers::with(vectors);
 			for _ in 0..2 {
 				let given = given(&tensors);
-				let done = run_planned(&mut buffers, &program, &plan, CONTEXT, given, |_| false, |_, _| ());
+				let done = run_planned(&mut buffers, &program, plan, CONTEXT, given, |_| false, |_, _| ());
 				let done = done.unwrap();
 				prop_assert!(done == expected, "{vectors:?}: {program:?}");
 				for tensor in done.outputs {

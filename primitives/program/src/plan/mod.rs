@@ -23,6 +23,10 @@ use alloc::{collections::BTreeSet, vec, vec::Vec};
 use local::{local, Local};
 pub(crate) use stage::Stage;
 
+/// Bytes of a strip: most of a second-level cache, as some of it is read by every strip.
+const STRIP_BYTES: u64 = 192 << 10;
+/// Most bytes of a packed operand for each of its values.
+const PACKED_BYTES: u64 = 4;
 /// Memory that a plan may need beyond twice what its program needs in its own order.
 const SPARE_BYTES: u64 = 256 << 20;
 /// Elements up to which an instruction is so small that it runs by itself, before the stages that may need it.
@@ -75,13 +79,15 @@ impl Plan {
 	/// Joined instructions keep tensors alive together that the program has one after the other. A program for which that
 	/// takes far more memory runs in its own order.
 	pub fn new(program: &Program) -> Self {
+		Self::with_strips(program, STRIP_BYTES)
+	}
+
+	/// [`Plan::new`] with strips of about so many bytes.
+	pub fn with_strips(program: &Program, strip_bytes: u64) -> Self {
 		let kept = kept(program);
 		let nodes = |flips: &[Option<TensorId>]| nodes(program, flips);
-		let joined = Self::of(
-			program,
-			stage::schedule(program, nodes(&flips(program, &kept)), &kept),
-			&kept,
-		);
+		let items = stage::schedule(program, nodes(&flips(program, &kept)), &kept, strip_bytes);
+		let joined = Self::of(program, items, &kept);
 		let own = nodes(&[]).into_iter().map(Item::One).collect();
 		let own = Self::of(program, own, &kept);
 		let most = own
@@ -110,7 +116,16 @@ impl Plan {
 				bytes = bytes.saturating_add(size(&id));
 				alive.insert(id);
 			}
-			peak = peak.max(bytes);
+			let packed = item
+				.products()
+				.filter_map(|node| node.inputs.get(1).map(|a| a.tensor));
+			let packed: BTreeSet<TensorId> = packed.collect();
+			let packed = packed
+				.iter()
+				.map(size)
+				.fold(0, u64::saturating_add)
+				.saturating_mul(PACKED_BYTES);
+			peak = peak.max(bytes.saturating_add(packed));
 			for id in dead.iter().filter(|id| alive.remove(id)) {
 				bytes = bytes.saturating_sub(size(id));
 			}
@@ -147,7 +162,10 @@ impl Item {
 		match self {
 			Item::One(node) => vec![node.output],
 			Item::Stage(stage) => {
-				let stored = stage.tensors.iter().filter(|t| t.home == stage::Home::Stored);
+				let stored = stage
+					.tensors
+					.iter()
+					.filter(|t| matches!(t.home, stage::Home::Stored(_)));
 				stored.map(|t| t.tensor).collect()
 			}
 		}
@@ -228,26 +246,48 @@ fn flip(flips: &[Option<TensorId>], id: TensorId) -> Option<TensorId> {
 	flips.get(id.0 as usize).copied().flatten()
 }
 
+/// What reads a tensor.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Readers {
+	Nothing,
+	/// Products alone.
+	Products,
+	/// Products of so many groups alone.
+	Groups(u32),
+	Others,
+}
+
 /// For every tensor that is the transpose of another one, and that only products read, the other one.
 fn flips(program: &Program, kept: &[bool]) -> Vec<Option<TensorId>> {
+	let mut readers = vec![Readers::Nothing; program.tensors.len()];
+	for i in &program.instructions {
+		let reader = match i.op {
+			Op::Product => Readers::Products,
+			Op::GroupProduct { groups } => Readers::Groups(groups),
+			_ => Readers::Others,
+		};
+		for id in &i.inputs {
+			if let Some(all) = readers.get_mut(id.0 as usize) {
+				*all = match *all {
+					Readers::Nothing => reader,
+					same if same == reader => same,
+					_ => Readers::Others,
+				};
+			}
+		}
+	}
 	let mut flips = vec![None; program.tensors.len()];
 	for i in &program.instructions {
+		let wanted = match i.op {
+			Op::Transpose => Readers::Products,
+			Op::GroupTranspose { groups } => Readers::Groups(groups),
+			_ => continue,
+		};
 		let at = i.output.0 as usize;
 		let bytes = program.tensor(i.output).is_some_and(|d| d.element == Element::I8);
-		let (true, Some(false), [from]) = (bytes, kept.get(at), i.inputs.as_slice()) else {
-			continue;
-		};
-		let reads = |user: &Op| match i.op {
-			Op::Transpose => matches!(user, Op::Product),
-			Op::GroupTranspose { groups } => *user == Op::GroupProduct { groups },
-			_ => false,
-		};
-		let users = program.instructions.iter();
-		let mut users = users.filter(|user| user.inputs.contains(&i.output)).peekable();
-		if users.peek().is_some() && users.all(|user| reads(&user.op)) {
-			if let Some(flip) = flips.get_mut(at) {
-				*flip = Some(*from);
-			}
+		let fits = bytes && kept.get(at) == Some(&false) && readers.get(at) == Some(&wanted);
+		if let (true, Some(flip), [from]) = (fits, flips.get_mut(at), i.inputs.as_slice()) {
+			*flip = Some(*from);
 		}
 	}
 	flips

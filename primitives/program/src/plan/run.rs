@@ -3,7 +3,7 @@
 //! Executes the items of a plan.
 
 use super::{
-	stage::Stage,
+	stage::{Home, Stage},
 	strips::{all_strips, allocate, cut, Bench, Shared, Stored},
 	Arg, Item, Node,
 };
@@ -137,7 +137,15 @@ fn stage_with(
 		.iter()
 		.map(|n| n.and_then(|n| workshop.packed.get(n)))
 		.collect();
-	let mut stored: Vec<Option<Stored>> = stage.tensors.iter().map(|t| allocate(t, buffers)).collect();
+	let kept = || stage.tensors.iter().filter(|t| matches!(t.home, Home::Stored(_)));
+	let mut stored = Vec::new();
+	for tensor in kept() {
+		match allocate(tensor, buffers) {
+			Some(memory) => stored.push(memory),
+			// Not reached: sizes of validated tensors fit a `usize`.
+			None => return Err(ExecError::Missing { instruction: 0 }),
+		}
+	}
 	let shared = Shared {
 		stage,
 		contexts: stage.nodes.iter().map(|n| at(context, &n.node)).collect(),
@@ -154,12 +162,11 @@ fn stage_with(
 	if let Some(member) = failed.and_then(|n| stage.nodes.get(n)) {
 		return Err(refused(&member.node));
 	}
-	for (tensor, stored) in stage.tensors.iter().zip(stored) {
+	for (tensor, stored) in kept().zip(stored) {
 		let decl = &tensor.decl;
 		let value = match stored {
-			None => continue,
-			Some(Stored::Bytes(values)) => Tensor::from_i8(decl.rows, decl.cols, values),
-			Some(Stored::Words(values)) => Tensor::from_i32(decl.rows, decl.cols, values),
+			Stored::Bytes(values) => Tensor::from_i8(decl.rows, decl.cols, values),
+			Stored::Words(values) => Tensor::from_i32(decl.rows, decl.cols, values),
 		};
 		// The length is that of the declaration.
 		if let Ok(value) = value {

@@ -23,14 +23,18 @@ use alloc::{
 const WINDOW: usize = 512;
 /// Most bytes of one unit: a strip is at least a unit, and has to stay in a cache.
 const MAX_UNIT_BYTES: u64 = 1 << 20;
+/// Rows of a product that are computed together: the panels of all kernels divide it.
+const PANEL: u32 = 48;
+/// Most bytes of so many units that a panel is filled.
+const MAX_PANEL_BYTES: u64 = 8 << 20;
 
 /// Where a tensor of a stage lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Home {
 	/// It was there before.
 	Given,
-	/// It is written, and needed later.
-	Stored,
+	/// It is written, and needed later; its number among the stage's stored tensors.
+	Stored(usize),
 	/// It is written into the scratch buffer of this number and type, and dropped with the strip.
 	Scratch(usize),
 }
@@ -81,16 +85,21 @@ pub(crate) struct Stage {
 	pub(crate) unit_bytes: u64,
 	/// Work of all units, in additions.
 	pub(crate) weight: u64,
+	/// Bytes of a strip.
+	pub(crate) strip_bytes: u64,
+	/// Units of a strip are a multiple of this, so that panels of products are filled; 1 where there is none.
+	pub(crate) product_units: u32,
 }
 
 /// Puts instructions into the order in which they run.
-pub(super) fn schedule(program: &Program, nodes: Vec<Node>, kept: &[bool]) -> Vec<Item> {
+pub(super) fn schedule(program: &Program, nodes: Vec<Node>, kept: &[bool], strip_bytes: u64) -> Vec<Item> {
 	let mut order = Order {
 		program,
 		there: program.inputs.iter().map(|i| i.tensor).collect(),
 		users: BTreeMap::new(),
 		nodes: nodes.into_iter().map(Some).collect(),
 		items: Vec::new(),
+		strip_bytes,
 	};
 	for node in order.nodes.iter().flatten() {
 		for arg in &node.inputs {
@@ -118,6 +127,7 @@ struct Order<'a> {
 	/// Instructions that do not run yet.
 	nodes: Vec<Option<Node>>,
 	items: Vec<Item>,
+	strip_bytes: u64,
 }
 
 impl Order<'_> {
@@ -143,7 +153,7 @@ impl Order<'_> {
 				}
 			}
 		}
-		match stage.finish(&self.users, kept) {
+		match stage.finish(&self.users, kept, self.strip_bytes) {
 			Err(alone) => self.run(alone),
 			Ok(stage) => {
 				let written = stage.nodes.iter().map(|n| n.node.output);
@@ -274,19 +284,27 @@ impl Growing {
 		scale: u32,
 		times: u32,
 	) -> Option<Rows> {
+		let own = || {
+			let of_inputs = node.inputs.iter().zip(&local.inputs);
+			let of_inputs = of_inputs.filter_map(|(arg, part)| match part {
+				Part::Whole => None,
+				Part::Rows(rows) => Some((arg.tensor, *rows)),
+			});
+			of_inputs.chain([(node.output, local.output)])
+		};
+		if scale == 1 && !self.nodes.is_empty() {
+			// What most candidates fail for, before anything is copied.
+			for (tensor, rows) in own() {
+				if units(program.tensor(tensor)?, rows.checked_mul(times)?) != self.units {
+					return None;
+				}
+			}
+		}
 		let mut all = self.rows.clone();
 		for (rows, _) in all.values_mut() {
 			*rows = rows.checked_mul(scale)?;
 		}
-		let of_inputs = node
-			.inputs
-			.iter()
-			.zip(&local.inputs)
-			.filter_map(|(arg, part)| match part {
-				Part::Whole => None,
-				Part::Rows(rows) => Some((arg.tensor, *rows)),
-			});
-		for (tensor, rows) in of_inputs.chain([(node.output, local.output)]) {
+		for (tensor, rows) in own() {
 			let (rows, decl) = (rows.checked_mul(times)?, *program.tensor(tensor)?);
 			if all
 				.insert(tensor, (rows, decl))
@@ -303,11 +321,18 @@ impl Growing {
 			}
 			bytes = bytes.saturating_add(u64::from(*rows.min(&decl.rows)) * u64::from(decl.row_bytes()));
 		}
-		(bytes <= MAX_UNIT_BYTES).then_some(all)
+		let product = matches!(node.op, Op::Product).then_some(&node.output);
+		let panel = panel(&all, self.operands.values().chain(product)).min(count);
+		(bytes <= MAX_UNIT_BYTES && bytes.saturating_mul(panel.into()) <= MAX_PANEL_BYTES).then_some(all)
 	}
 
 	/// The stage; the instruction itself if there is only one.
-	fn finish(mut self, users: &BTreeMap<TensorId, usize>, kept: &[bool]) -> Result<Stage, Node> {
+	fn finish(
+		mut self,
+		users: &BTreeMap<TensorId, usize>,
+		kept: &[bool],
+		strip_bytes: u64,
+	) -> Result<Stage, Node> {
 		if self.nodes.len() == 1 {
 			if let Some((node, _)) = self.nodes.pop() {
 				return Err(node);
@@ -319,21 +344,26 @@ impl Growing {
 		}
 		let later = |id: &TensorId| kept.get(id.0 as usize) == Some(&true) || users.get(id) != inside.get(id);
 		let mut tensors: Vec<StageTensor> = Vec::new();
-		let mut numbers = BTreeMap::new();
+		let (mut numbers, mut stored) = (BTreeMap::new(), 0);
 		for (id, (rows, decl)) in &self.rows {
 			numbers.insert(*id, tensors.len());
 			let home = match self.written.contains(id) {
 				false => Home::Given,
-				true if later(id) => Home::Stored,
+				true if later(id) => {
+					stored += 1;
+					Home::Stored(stored - 1)
+				}
 				true => Home::Scratch(0),
 			};
 			tensors.push(StageTensor {
 				tensor: *id,
 				decl: *decl,
-				rows: *rows,
+				// Units of a stage that has one may be longer than a tensor.
+				rows: (*rows).min(decl.rows),
 				home,
 			});
 		}
+		let product_units = panel(&self.rows, self.operands.values());
 		let weight = self.nodes.iter().map(|(node, _)| weight(node, &self.rows)).sum();
 		let nodes: Vec<Member> = self
 			.nodes
@@ -363,8 +393,16 @@ impl Growing {
 			units: self.units,
 			unit_bytes,
 			weight,
+			strip_bytes,
+			product_units,
 		})
 	}
+}
+
+/// Units that fill a panel of every product among `outputs`.
+fn panel<'a>(rows: &Rows, outputs: impl Iterator<Item = &'a TensorId>) -> u32 {
+	let of = |id: &TensorId| rows.get(id).map_or(1, |(rows, _)| PANEL.div_ceil((*rows).max(1)));
+	outputs.map(of).max().unwrap_or(1)
 }
 
 /// Work of an instruction in additions of words; a multiply-accumulate takes about an eighth of one.

@@ -17,12 +17,11 @@ use crate::{
 use alloc::vec::Vec;
 use core::{
 	ops::Range,
+	slice::ChunksMut,
 	sync::atomic::{AtomicUsize, Ordering},
 };
 use poaiw_work::gemm::{multiply_rows, Packed};
 
-/// Bytes of a strip: most of a second-level cache, as some of it is read by every strip.
-const STRIP_BYTES: u64 = 192 << 10;
 /// Most inputs of an operation.
 const MAX_INPUTS: usize = 5;
 
@@ -52,6 +51,40 @@ pub(super) struct Strip<'a> {
 	stored: Vec<Option<Buffer<'a>>>,
 }
 
+/// The parts of a stored tensor that are left.
+enum Parts<'a> {
+	Bytes(ChunksMut<'a, i8>),
+	Words(ChunksMut<'a, i32>),
+}
+
+/// The strips of a stage that are left. They are made when they are asked for: a stage may have a great many.
+pub(super) struct Strips<'a> {
+	next: u32,
+	step: u32,
+	units: u32,
+	parts: Vec<Parts<'a>>,
+}
+
+impl<'a> Iterator for Strips<'a> {
+	type Item = Strip<'a>;
+
+	fn next(&mut self) -> Option<Strip<'a>> {
+		if self.next >= self.units {
+			return None;
+		}
+		let first = self.next;
+		self.next = first.saturating_add(self.step).min(self.units);
+		let part = |parts: &mut Parts<'a>| match parts {
+			Parts::Bytes(parts) => parts.next().map(Buffer::Bytes),
+			Parts::Words(parts) => parts.next().map(Buffer::Words),
+		};
+		Some(Strip {
+			units: first..self.next,
+			stored: self.parts.iter_mut().map(part).collect(),
+		})
+	}
+}
+
 /// What all strips of a stage share.
 pub(super) struct Shared<'a> {
 	/// The stage.
@@ -68,9 +101,6 @@ pub(super) struct Shared<'a> {
 
 /// Memory for a tensor that is kept.
 pub(super) fn allocate(tensor: &StageTensor, buffers: &mut Buffers) -> Option<Stored> {
-	if tensor.home != Home::Stored {
-		return None;
-	}
 	let count = usize::try_from(tensor.decl.elements()).ok()?;
 	Some(match tensor.decl.element {
 		Element::I8 => Stored::Bytes(buffers.any(count)),
@@ -78,49 +108,37 @@ pub(super) fn allocate(tensor: &StageTensor, buffers: &mut Buffers) -> Option<St
 	})
 }
 
-/// Cuts a stage into strips, each with its part of every stored tensor.
-pub(super) fn cut<'a>(stage: &Stage, threads: usize, stored: &'a mut [Option<Stored>]) -> Vec<Strip<'a>> {
-	let of_cache = (STRIP_BYTES / stage.unit_bytes.max(1)).max(1);
+/// Cuts a stage into strips; `stored` are the tensors that it keeps, by their number.
+pub(super) fn cut<'a>(stage: &Stage, threads: usize, stored: &'a mut [Stored]) -> Strips<'a> {
+	let units = stage.units.max(1);
+	let of_cache = (stage.strip_bytes / stage.unit_bytes.max(1)).max(1);
 	let of_threads = match threads {
-		1 => u64::from(stage.units),
+		1 => u64::from(units),
 		// Two strips for each core at least: other work on the machine delays one of them less than a half.
-		threads => u64::from(stage.units).div_ceil(2 * threads as u64),
+		threads => u64::from(units).div_ceil(2 * threads as u64),
 	};
-	let step = of_cache.min(of_threads).clamp(1, u64::from(stage.units.max(1))) as u32;
-	let count = stage.units.div_ceil(step);
-	let mut strips: Vec<Strip<'a>> = (0..count)
-		.map(|n| Strip {
-			units: n * step..(n + 1).saturating_mul(step).min(stage.units),
-			stored: Vec::with_capacity(stored.len()),
-		})
-		.collect();
-	for (tensor, stored) in stage.tensors.iter().zip(stored) {
+	let step = of_cache
+		.min(of_threads)
+		.next_multiple_of(stage.product_units.max(1).into());
+	let step = step.min(units.into()) as u32;
+	let tensors = stage.tensors.iter().filter(|t| matches!(t.home, Home::Stored(_)));
+	let parts = tensors.zip(stored).map(|(tensor, stored)| {
 		let part = (step as usize) * (tensor.rows as usize) * (tensor.decl.cols as usize);
 		match stored {
-			None => strips.iter_mut().for_each(|s| s.stored.push(None)),
-			Some(Stored::Bytes(values)) => {
-				let mut parts = values.chunks_mut(part.max(1));
-				strips
-					.iter_mut()
-					.for_each(|s| s.stored.push(parts.next().map(Buffer::Bytes)));
-			}
-			Some(Stored::Words(values)) => {
-				let mut parts = values.chunks_mut(part.max(1));
-				strips
-					.iter_mut()
-					.for_each(|s| s.stored.push(parts.next().map(Buffer::Words)));
-			}
+			Stored::Bytes(values) => Parts::Bytes(values.chunks_mut(part.max(1))),
+			Stored::Words(values) => Parts::Words(values.chunks_mut(part.max(1))),
 		}
+	});
+	Strips {
+		next: 0,
+		step,
+		units: stage.units,
+		parts: parts.collect(),
 	}
-	strips
 }
 
 /// Runs all strips, a thread for every bench; gives the number of a member that refused its inputs.
-pub(super) fn all_strips(
-	shared: &Shared<'_>,
-	strips: Vec<Strip<'_>>,
-	benches: &mut [Bench],
-) -> Option<usize> {
+pub(super) fn all_strips(shared: &Shared<'_>, strips: Strips<'_>, benches: &mut [Bench]) -> Option<usize> {
 	let failed = AtomicUsize::new(usize::MAX);
 	let run = |strip, bench: &mut Bench| {
 		if let Err(member) = shared.strip(strip, bench) {
@@ -128,8 +146,8 @@ pub(super) fn all_strips(
 		}
 	};
 	#[cfg(feature = "std")]
-	if benches.len() > 1 && strips.len() > 1 {
-		let queue = std::sync::Mutex::new(strips.into_iter());
+	if benches.len() > 1 {
+		let queue = std::sync::Mutex::new(strips);
 		let next = || match queue.lock() {
 			Ok(mut queue) => queue.next(),
 			Err(poisoned) => poisoned.into_inner().next(),
@@ -176,15 +194,15 @@ impl Shared<'_> {
 		let range = self.range(tensor, &strip.units);
 		match (tensor.home, tensor.decl.element) {
 			(Home::Given, _) => None,
-			(Home::Stored, _) => {
-				let place = strip.stored.get_mut(member.output)?;
+			(Home::Stored(number), _) => {
+				let place = strip.stored.get_mut(number)?;
 				let mut buffer = place.take()?;
 				let to = match &mut buffer {
 					Buffer::Bytes(to) => Target::I8(to),
 					Buffer::Words(to) => Target::I32(to),
 				};
 				self.compute(n, member, range.start, strip, bench, to)?;
-				*strip.stored.get_mut(member.output)? = Some(buffer);
+				*strip.stored.get_mut(number)? = Some(buffer);
 				Some(())
 			}
 			(Home::Scratch(number), Element::I8) => {
@@ -220,7 +238,7 @@ impl Shared<'_> {
 		let range = self.range(tensor, &strip.units);
 		let slice = match (tensor.home, tensor.decl.element) {
 			(Home::Given, _) => return View::of(self.slots.get(tensor.tensor)?).part(range),
-			(Home::Stored, _) => match strip.stored.get(number)?.as_ref()? {
+			(Home::Stored(stored), _) => match strip.stored.get(stored)?.as_ref()? {
 				Buffer::Bytes(x) => Slice::I8(x),
 				Buffer::Words(x) => Slice::I32(x),
 			},
