@@ -115,6 +115,12 @@ pub fn decode_bounded<T: Decode>(bytes: &[u8]) -> Result<T, DecodeError> {
 }
 
 impl Program {
+	/// The tensors that outlive a run: next state, outputs, loss and metric.
+	pub fn results(&self) -> impl Iterator<Item = &TensorId> {
+		let tensors = self.state.iter().chain(&self.outputs);
+		tensors.chain(&self.loss).chain(&self.metric)
+	}
+
 	/// From a SCALE encoding. The result is not validated.
 	///
 	/// # Errors

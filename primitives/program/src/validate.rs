@@ -209,14 +209,7 @@ fn products(program: &Program) -> Result<(), ValidateError> {
 		.iter()
 		.flat_map(|i| i.inputs.iter().copied())
 		.collect();
-	read.extend(
-		program
-			.state
-			.iter()
-			.chain(&program.outputs)
-			.chain(&program.loss)
-			.chain(&program.metric),
-	);
+	read.extend(program.results());
 	let mut seen = BTreeSet::new();
 	for (n, i) in (0u32..).zip(&program.instructions) {
 		if !matches!(i.op, Op::Product | Op::GroupProduct { .. }) {
@@ -244,13 +237,7 @@ fn last_use(program: &Program) -> Vec<Option<u32>> {
 			}
 		}
 	}
-	let kept = program
-		.state
-		.iter()
-		.chain(&program.outputs)
-		.chain(&program.loss)
-		.chain(&program.metric);
-	for id in kept {
+	for id in program.results() {
 		if let Some(slot) = last.get_mut(id.0 as usize) {
 			*slot = None;
 		}

@@ -20,6 +20,7 @@ use crate::{
 	tensor::{Element, Tensor, TensorDecl, TensorError},
 };
 use alloc::vec::Vec;
+pub(crate) use buffers::Item;
 pub use buffers::{Buffers, Vectors};
 use core::fmt;
 use elementwise::Positions;

@@ -13,8 +13,8 @@ use poaiw_work::{
 	kernel::Kernel,
 };
 
-/// Rows that a core takes at once: panels of the kernels divide it.
-const PANEL: usize = 48;
+/// Rows that are computed together: panels of all kernels divide it.
+pub(crate) const PANEL: usize = 48;
 
 /// The kernel for such vectors.
 pub(crate) fn kernel(vectors: Vectors) -> Kernel {

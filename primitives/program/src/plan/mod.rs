@@ -185,13 +185,7 @@ impl Item {
 /// Which tensors outlive the run.
 fn kept(program: &Program) -> Vec<bool> {
 	let mut kept = vec![false; program.tensors.len()];
-	let results = program
-		.state
-		.iter()
-		.chain(&program.outputs)
-		.chain(&program.loss)
-		.chain(&program.metric);
-	for id in results {
+	for id in program.results() {
 		if let Some(kept) = kept.get_mut(id.0 as usize) {
 			*kept = true;
 		}

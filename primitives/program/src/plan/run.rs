@@ -13,7 +13,7 @@ use crate::{
 		product::{kernel, operand},
 		Buffers, ExecError, Vectors, View,
 	},
-	op::Op,
+	op::{Op, OpKind, OPERAND_MAX},
 	program::Program,
 	random::Context,
 	slots::Slots,
@@ -183,7 +183,7 @@ fn pack(
 	vectors: Vectors,
 	packed: &mut Vec<Packed>,
 ) -> Result<Vec<Option<usize>>, ExecError> {
-	let mut done: Vec<(Arg, u8)> = Vec::new();
+	let mut done: Vec<Arg> = Vec::new();
 	let mut numbers = Vec::with_capacity(stage.nodes.len());
 	for member in &stage.nodes {
 		let node = &member.node;
@@ -191,11 +191,10 @@ fn pack(
 			numbers.push(None);
 			continue;
 		};
-		let wanted = (*right, crate::op::OPERAND_MAX as u8);
-		let number = match done.iter().position(|d| *d == wanted) {
+		let number = match done.iter().position(|arg| arg == right) {
 			Some(number) => number,
 			None => {
-				done.push(wanted);
+				done.push(*right);
 				done.len() - 1
 			}
 		};
@@ -204,14 +203,12 @@ fn pack(
 	if packed.len() < done.len() {
 		packed.resize_with(done.len(), Packed::default);
 	}
-	for ((arg, most), packed) in done.iter().zip(packed) {
-		let operands = || ExecError::Operands {
-			op: crate::op::OpKind::Product,
-		};
+	for (arg, packed) in done.iter().zip(packed) {
+		let operands = || ExecError::Operands { op: OpKind::Product };
 		let tensor = slots.get(arg.tensor).ok_or_else(operands)?;
 		let matrix = operand(View::of(tensor), arg.flipped).ok_or_else(operands)?;
 		packed
-			.pack(kernel(vectors), matrix, *most)
+			.pack(kernel(vectors), matrix, OPERAND_MAX as u8)
 			.map_err(|_| operands())?;
 	}
 	Ok(numbers)

@@ -10,6 +10,7 @@ use super::{
 	Item, Node,
 };
 use crate::{
+	execute::product::PANEL,
 	op::Op,
 	program::{Program, TensorId},
 	tensor::{Element, TensorDecl},
@@ -23,8 +24,6 @@ use alloc::{
 const WINDOW: usize = 512;
 /// Most bytes of one unit: a strip is at least a unit, and has to stay in a cache.
 const MAX_UNIT_BYTES: u64 = 1 << 20;
-/// Rows of a product that are computed together: the panels of all kernels divide it.
-const PANEL: u32 = 48;
 /// Most bytes of so many units that a panel is filled.
 const MAX_PANEL_BYTES: u64 = 8 << 20;
 
@@ -401,7 +400,10 @@ impl Growing {
 
 /// Units that fill a panel of every product among `outputs`.
 fn panel<'a>(rows: &Rows, outputs: impl Iterator<Item = &'a TensorId>) -> u32 {
-	let of = |id: &TensorId| rows.get(id).map_or(1, |(rows, _)| PANEL.div_ceil((*rows).max(1)));
+	let of = |id: &TensorId| {
+		rows.get(id)
+			.map_or(1, |(rows, _)| (PANEL as u32).div_ceil((*rows).max(1)))
+	};
 	outputs.map(of).max().unwrap_or(1)
 }
 

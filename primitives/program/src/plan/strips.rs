@@ -7,7 +7,7 @@ use crate::{
 	execute::{
 		compute,
 		product::{kernel, operand, stacked_pairs, Stack},
-		Buffers, Slice, Target, Vectors, View,
+		Buffers, Item, Slice, Target, Vectors, View,
 	},
 	op::Op,
 	random::Context,
@@ -206,20 +206,14 @@ impl Shared<'_> {
 				Some(())
 			}
 			(Home::Scratch(number), Element::I8) => {
-				let mut buffer = core::mem::take(grown(&mut bench.bytes, number)?);
-				if buffer.len() < range.len() {
-					buffer.resize(range.len(), 0);
-				}
+				let mut buffer = taken(&mut bench.bytes, number, range.len())?;
 				let to = Target::I8(buffer.get_mut(..range.len())?);
 				self.compute(n, member, range.start, strip, bench, to)?;
 				*bench.bytes.get_mut(number)? = buffer;
 				Some(())
 			}
 			(Home::Scratch(number), Element::I32) => {
-				let mut buffer = core::mem::take(grown(&mut bench.words, number)?);
-				if buffer.len() < range.len() {
-					buffer.resize(range.len(), 0);
-				}
+				let mut buffer = taken(&mut bench.words, number, range.len())?;
 				let to = Target::I32(buffer.get_mut(..range.len())?);
 				self.compute(n, member, range.start, strip, bench, to)?;
 				*bench.words.get_mut(number)? = buffer;
@@ -302,10 +296,14 @@ impl Shared<'_> {
 	}
 }
 
-/// The buffer of a number; there are as many as asked for.
-fn grown<T>(buffers: &mut Vec<Vec<T>>, number: usize) -> Option<&mut Vec<T>> {
+/// Takes the buffer of a number, with room for `len` elements; there are as many buffers as are asked for.
+fn taken<T: Item>(buffers: &mut Vec<Vec<T>>, number: usize, len: usize) -> Option<Vec<T>> {
 	if buffers.len() <= number {
 		buffers.resize_with(number + 1, Vec::new);
 	}
-	buffers.get_mut(number)
+	let mut buffer = core::mem::take(buffers.get_mut(number)?);
+	if buffer.len() < len {
+		buffer.resize(len, T::default());
+	}
+	Some(buffer)
 }
