@@ -10,7 +10,7 @@ use crate::{
 	dataset::Split,
 	error::{field, ModelError},
 	mlp,
-	optimiser::{begin, update, WEIGHT_UNIT},
+	optimiser::{begin, update},
 	parameters::{limit_of, Matrix, Parameters},
 };
 use poaiw_program::{
@@ -203,7 +203,7 @@ impl Classifier<'_> {
 
 	/// Int7 weights for the products.
 	fn quantised(&self, b: &mut Builder, weights: TensorId) -> Result<Scaled, Reason> {
-		let exponent = b.constant(WEIGHT_UNIT)?;
+		let exponent = b.constant(self.architecture.optimiser.weight_unit())?;
 		let master = Scaled {
 			mantissa: weights,
 			exponent,

@@ -6,7 +6,7 @@ use crate::{
 	architecture::Architecture,
 	card::Card,
 	error::{field, ModelError},
-	optimiser::{scalar_state, WEIGHT_UNIT},
+	optimiser::scalar_state,
 	parameters::Parameters,
 	trained::{read_index, Entry, Trained},
 };
@@ -19,7 +19,8 @@ pub const ARCHITECTURE: &str = "poaiw.architecture";
 /// Key of the model card, as JSON, in the metadata of an exported text model: architecture and vocabulary.
 pub const CARD: &str = "poaiw.card";
 
-/// The weights of a downloaded result as a safetensors file: `value = integer · 2^-24`, rounded to float32.
+/// The weights of a downloaded result as a safetensors file: `value = integer · 2^unit` with the unit of the optimiser's
+/// weights (-24 up to a rate of 0.0039), rounded to float32.
 ///
 /// A text model carries its own description; for other models the architecture of the task is needed, and matrices
 /// are named `layer.0.weight`, `layer.1.weight`, ….
@@ -58,7 +59,7 @@ pub fn language_model(card: Card, state: Vec<Tensor>) -> Result<Vec<u8>, ModelEr
 		.named_weights()
 		.map(|(matrix, tensor)| (matrix.name.clone(), tensor))
 		.unzip();
-	write(names, weights.into_iter(), metadata)
+	write(names, (weights.into_iter(), trained.weight_unit()), metadata)
 }
 
 /// [`from_folder`] for a classifier.
@@ -80,7 +81,10 @@ pub fn classifier(architecture: &Architecture, state: &[Tensor]) -> Result<Vec<u
 	let names = (0..count / per_matrix).map(|n| format!("layer.{n}.weight"));
 	write(
 		names.collect(),
-		state[..count].iter().step_by(per_matrix),
+		(
+			state[..count].iter().step_by(per_matrix),
+			architecture.optimiser.weight_unit(),
+		),
 		metadata,
 	)
 }
@@ -96,10 +100,10 @@ fn per_matrix(architecture: &Architecture) -> usize {
 /// Every tensor under its name.
 fn write<'a>(
 	names: Vec<String>,
-	tensors: impl Iterator<Item = &'a Tensor>,
+	(tensors, unit): (impl Iterator<Item = &'a Tensor>, i32),
 	(key, metadata): (&str, String),
 ) -> Result<Vec<u8>, ModelError> {
-	let unit = f64::from(WEIGHT_UNIT).exp2();
+	let unit = f64::from(unit).exp2();
 	let mut all = Vec::with_capacity(names.len());
 	for (name, tensor) in names.into_iter().zip(tensors) {
 		let Some(words) = tensor.i32s() else {

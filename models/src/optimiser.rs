@@ -8,9 +8,7 @@ use crate::{
 };
 use poaiw_program::{Element, Op, Reason, Role, TensorDecl, TensorId};
 
-/// Exponent of the unit of master weights.
-pub const WEIGHT_UNIT: i32 = -24;
-/// Master weights stay within ±8.
+/// Master weights stay within this, in their unit ([`Optimiser::weight_unit`]): ±8 in the finest one.
 pub const WEIGHT_LIMIT: i32 = (1 << 27) - 1;
 /// Exponent of the unit of the gradient that an optimiser gets.
 const GRADIENT_UNIT: i32 = -32;
@@ -105,11 +103,6 @@ pub fn begin(
 	})
 }
 
-/// Weight decay in the unit of the update operations: 2^-8, relative to the rate.
-fn integer_decay(weight_decay: f64) -> u32 {
-	(weight_decay * 256.0).round() as u32
-}
-
 /// Emits the update of one matrix; gives the next values of the matrix and of its state, in order. `decays` is whether
 /// weight decay acts on the matrix.
 ///
@@ -131,22 +124,20 @@ pub fn update(
 	let g = b.map(op, &[gradient.mantissa, gradient.exponent])?;
 	let mut next = Vec::new();
 	let m = b.map(Op::Ema { shift: MOMENT_SHIFT }, &[state[0], g])?;
-	let decay = |weight_decay: f64| if decays { integer_decay(weight_decay) } else { 0 };
+	let decay = if decays { optimiser.integer_decay() } else { 0 };
 	match optimiser {
-		Optimiser::Adam {
-			weight_decay, floor, ..
-		} => {
+		Optimiser::Adam { floor, .. } => {
 			let v = b.map(Op::AdamSquare { floor: *floor }, &[state[1], g])?;
 			let op = Op::Adam {
 				limit: WEIGHT_LIMIT,
-				decay: decay(*weight_decay),
+				decay,
 				floor: *floor,
 			};
 			let correction = step.correction(b)?;
 			next.push(b.map(op, &[weights, m, v, step.rate, correction])?);
 			next.extend([m, v]);
 		}
-		Optimiser::L1Adam { weight_decay, .. } => {
+		Optimiser::L1Adam { .. } => {
 			let magnitude = b.map(Op::Abs, &[g])?;
 			let op = Op::Ema {
 				shift: MAGNITUDE_SHIFT,
@@ -154,7 +145,7 @@ pub fn update(
 			let v = b.map(op, &[state[1], magnitude])?;
 			let op = Op::L1Adam {
 				limit: WEIGHT_LIMIT,
-				decay: decay(*weight_decay),
+				decay,
 			};
 			let correction = step.correction(b)?;
 			next.push(b.map(op, &[weights, m, v, step.rate, correction])?);

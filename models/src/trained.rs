@@ -116,6 +116,11 @@ impl Trained {
 		}
 	}
 
+	/// Exponent of the unit of the weights.
+	pub fn weight_unit(&self) -> i32 {
+		self.card.architecture.optimiser.weight_unit()
+	}
+
 	/// The vocabulary.
 	pub fn vocabulary(&self) -> &Vocabulary {
 		&self.vocabulary

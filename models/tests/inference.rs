@@ -97,6 +97,32 @@ fn the_bits_of_a_request_should_not_depend_on_its_neighbours() {
 }
 
 #[test]
+fn a_session_should_give_what_a_single_run_gives() {
+	let mut session = model().session();
+	// The same shapes with other tokens, other shapes, and again the first ones.
+	for seed in [5, 6, 5] {
+		let all = requests(seed, 7);
+		for packing in [packing(&[24], 96), packing(&[8, 24], 48)] {
+			let joined = join(&all, &packing).unwrap();
+			assert_eq!(
+				session.run(&joined).unwrap(),
+				outputs(&all, &packing),
+				"{seed} {packing:?}"
+			);
+		}
+	}
+	let unknown = Request {
+		sequences: vec![vec![VOCABULARY as u32]],
+	};
+	let joined = join(&[unknown], &packing(&[24], 96)).unwrap();
+	assert!(session.run(&joined).is_err());
+	// What was refused leaves no trace.
+	let (all, packing) = (requests(5, 7), packing(&[24], 96));
+	let joined = join(&all, &packing).unwrap();
+	assert_eq!(session.run(&joined).unwrap(), outputs(&all, &packing));
+}
+
+#[test]
 fn an_inference_task_should_leave_the_outputs_of_a_local_run() {
 	let all = requests(3, 6);
 	let packing = packing(&[24], 96);

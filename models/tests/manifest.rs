@@ -81,8 +81,16 @@ fn faulty_values_should_be_named_with_a_remedy() {
 	refused("batch = 512", "batch = -1", &["batch", "-1"]);
 	refused(
 		"rate = 0.003",
-		"rate = 0.004",
-		&["`optimiser.rate` is 0.004", "0.0039"],
+		"rate = 0.063",
+		&["`optimiser.rate` is 0.063", "0.062"],
+	);
+	refused(
+		"rate = 0.003",
+		"rate = 0.06",
+		&[
+			"`optimiser.weight_decay` is too large for a rate of 0.06",
+			"at most 0.062",
+		],
 	);
 	refused("rate = 0.003", "rate = nan", &["`optimiser.rate` is NaN"]);
 	refused("rate = 0.003", "rate = -1.0", &["`optimiser.rate` is -1"]);

@@ -83,7 +83,7 @@ fn faulty_transformers_should_be_named_with_a_remedy() {
 	);
 	refused("steps = 4\n", "", &["`training.epochs` is missing", "either"]);
 	refused("steps = 4", "steps = 0", &["`training.steps` is 0"]);
-	refused("rate = 0.003", "rate = 0.004", &["`optimiser.rate` is 0.004"]);
+	refused("rate = 0.003", "rate = 0.07", &["`optimiser.rate` is 0.07"]);
 	refused(
 		"rate = 0.003",
 		"rate = 0.003\nweight_decay = 1.0",

@@ -6,7 +6,6 @@ use super::integer::Job;
 use anyhow::{anyhow, Context as _, Result};
 use poaiw_models::{
 	architecture::{Architecture, Optimiser},
-	optimiser::WEIGHT_UNIT,
 	parameters::Parameters,
 };
 use poaiw_program::{execute_op, Context, Op, Tensor};
@@ -56,7 +55,7 @@ pub fn weights(job: &Job, optimiser: &Optimiser, names: &[String], seed: [u8; 32
 	};
 	let state = job.initial(seed)?;
 	let masters = state.iter().step_by(parameters.tensors_per_matrix());
-	let scale = 2f32.powi(WEIGHT_UNIT);
+	let scale = 2f32.powi(optimiser.weight_unit());
 	names
 		.iter()
 		.zip(masters)

@@ -14,6 +14,14 @@ use serde::{Deserialize, Serialize};
 
 /// Widest layer.
 pub const MAX_WIDTH: u32 = 65_535;
+/// Largest peak rate in its unit.
+const MAX_INTEGER_RATE: u32 = 1 << 16;
+/// Largest weight decay in its unit.
+const MAX_INTEGER_DECAY: u32 = 255;
+/// Finest exponent of the unit of master weights.
+const FINEST_UNIT: i32 = -24;
+/// Coarsest exponent of the unit of master weights.
+const COARSEST_UNIT: i32 = -20;
 /// Most layers.
 pub const MAX_LAYERS: usize = 64;
 
@@ -145,9 +153,9 @@ impl Training {
 pub enum Optimiser {
 	/// Adam.
 	Adam {
-		/// Peak learning rate, at most 0.0039.
+		/// Peak learning rate, at most 0.062.
 		rate: f64,
-		/// Decoupled weight decay, 0 to 0.99; embeddings don't decay.
+		/// Decoupled weight decay, 0 to 0.99, less above a rate of 0.0039; embeddings don't decay.
 		#[serde(default)]
 		weight_decay: f64,
 		/// Whether tiny second moments are raised to a floor: without it, weights whose gradient has vanished for
@@ -157,9 +165,9 @@ pub enum Optimiser {
 	},
 	/// Adam with a mean of magnitudes in the denominator.
 	L1Adam {
-		/// Peak learning rate, at most 0.0039.
+		/// Peak learning rate, at most 0.062.
 		rate: f64,
-		/// Decoupled weight decay, 0 to 0.99.
+		/// Decoupled weight decay, 0 to 0.99, less above a rate of 0.0039.
 		#[serde(default)]
 		weight_decay: f64,
 	},
@@ -171,14 +179,39 @@ pub enum Optimiser {
 }
 
 impl Optimiser {
-	/// The peak rate in the unit of the update: 2^-24 (Adam) or 2^-12 (gradient descent).
+	/// The peak rate in the unit of the update: that of the weights (Adam) or 2^-12 (gradient descent).
 	pub fn integer_rate(&self) -> u32 {
 		match self {
 			Optimiser::Adam { rate, .. } | Optimiser::L1Adam { rate, .. } => {
-				(rate * f64::from(1 << 24)).round() as u32
+				(rate * f64::from(-self.weight_unit()).exp2()).round() as u32
 			}
 			Optimiser::Sgd { rate } => (rate * f64::from(1 << 12)).round() as u32,
 		}
+	}
+
+	/// Exponent of the unit of master weights: the finest one in which Adam's peak rate has 16 bits, -24 up to 0.0039. A
+	/// coarser unit gives larger weights room too: they stay within ±2^27 units.
+	pub fn weight_unit(&self) -> i32 {
+		let (Optimiser::Adam { rate, .. } | Optimiser::L1Adam { rate, .. }) = self else {
+			return FINEST_UNIT;
+		};
+		let fits = |unit: &i32| (rate * f64::from(-unit).exp2()).round() <= f64::from(MAX_INTEGER_RATE);
+		(FINEST_UNIT..COARSEST_UNIT).find(fits).unwrap_or(COARSEST_UNIT)
+	}
+
+	/// Weight decay in the unit of the update operations.
+	pub fn integer_decay(&self) -> u32 {
+		match self {
+			Optimiser::Adam { weight_decay, .. } | Optimiser::L1Adam { weight_decay, .. } => {
+				(weight_decay * self.decay_scale()).round() as u32
+			}
+			Optimiser::Sgd { .. } => 0,
+		}
+	}
+
+	/// What one is in that unit, which is relative to the rate in its own: 2^8 beside weights of unit 2^-24.
+	fn decay_scale(&self) -> f64 {
+		f64::from(self.weight_unit() - FINEST_UNIT + 8).exp2()
 	}
 }
 
@@ -264,11 +297,21 @@ impl Architecture {
 			}
 			Optimiser::Sgd { rate } => rate,
 		};
-		if !rate.is_finite() || rate <= 0.0 || !(1..=65536).contains(&self.optimiser.integer_rate()) {
+		let fits = (1..=MAX_INTEGER_RATE).contains(&self.optimiser.integer_rate());
+		if !rate.is_finite() || rate <= 0.0 || !fits {
 			return Err(field(
 				"optimiser.rate",
 				rate,
-				"give a rate above 0 and up to 0.0039 (adam, l1-adam) or 16 (sgd)".into(),
+				"give a rate above 0 and up to 0.062 (adam, l1-adam) or 16 (sgd)".into(),
+			));
+		}
+		let decay = self.optimiser.integer_decay();
+		if decay > MAX_INTEGER_DECAY {
+			let most = f64::from(MAX_INTEGER_DECAY) / self.optimiser.decay_scale();
+			return Err(field(
+				"optimiser.weight_decay",
+				format!("too large for a rate of {rate}"),
+				format!("give at most {most:.3}, or a lower rate"),
 			));
 		}
 		if !(0.0..=1.0).contains(&self.schedule.floor) {
@@ -301,4 +344,37 @@ fn widths(layers: &[u32]) -> Result<(), ModelError> {
 		}
 	}
 	Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+	use super::*;
+
+	#[test]
+	fn the_unit_of_weights_should_be_the_finest_that_the_rate_allows() {
+		let adam = |rate| Optimiser::Adam {
+			rate,
+			weight_decay: 0.06,
+			floor: true,
+		};
+		for (rate, unit, integer_rate, integer_decay) in [
+			(0.0001, -24, 1678, 15),
+			(0.00390625, -24, 65536, 15),
+			(0.0039063, -23, 32768, 31),
+			(0.008, -22, 33554, 61),
+			(0.0624, -20, 65431, 246),
+			// Refused by `check`.
+			(1.0, -20, 1 << 20, 246),
+		] {
+			let optimiser = adam(rate);
+			let got = (
+				optimiser.weight_unit(),
+				optimiser.integer_rate(),
+				optimiser.integer_decay(),
+			);
+			assert_eq!(got, (unit, integer_rate, integer_decay), "{rate}");
+		}
+		let sgd = Optimiser::Sgd { rate: 4.0 };
+		assert_eq!((sgd.weight_unit(), sgd.integer_rate()), (-24, 1 << 14));
+	}
 }

@@ -10,8 +10,10 @@
 
 mod program;
 mod run;
+mod session;
 
 pub use run::{embedding, Inference, Prepared};
+pub use session::Session;
 
 /// Exponent of the unit of the residual stream, and of every bias that is added to it.
 pub const STREAM_UNIT: i32 = -16;

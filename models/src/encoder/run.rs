@@ -1,28 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! An encoder with its tensors in place: run here, or written down as an inference task.
+//! An encoder with its tensors in place, to be run here ([`Session`]) or written down as an inference task.
 
-use super::{program, Encoder, Linear, Norm, OUTPUT_UNIT};
+use super::{program, session::Session, Encoder, Linear, Norm, OUTPUT_UNIT};
 use crate::{
 	architecture::Transformer,
 	error::{field, ModelError},
 	inference::{Bucket, Joined},
 	optimiser::WEIGHT_LIMIT,
-	sequences::REQUESTS,
 	trained::Trained,
 	transformer::{embedding_program, embedding_reads},
 };
 use poaiw_program::{
-	interpreter::{run_planned, Given},
-	validate, Buffers, CheckedData, Context, DataDecl, Element, LossUnit, Plan, Program, Tensor, TensorDecl,
-	TensorError, Workload,
+	CheckedData, DataDecl, Element, LossUnit, Program, Tensor, TensorDecl, TensorError, Workload,
 };
 
 /// A tensor and the declaration of the data set that it is.
 #[derive(Clone, Debug)]
-struct Set {
+pub(super) struct Set {
 	decl: TensorDecl,
-	tensor: Tensor,
+	pub(super) tensor: Tensor,
 }
 
 /// What programs are written for.
@@ -33,6 +30,8 @@ enum Network {
 	/// A model that a task has trained.
 	Trained {
 		model: Box<Transformer>,
+		/// Exponent of the unit of its weights.
+		weight_unit: i32,
 		/// Tokens that texts have: all but the mask token.
 		vocabulary: u32,
 	},
@@ -57,7 +56,9 @@ impl Network {
 	fn write(&self, bucket: &Bucket, decls: &[TensorDecl]) -> Result<Program, ModelError> {
 		match self {
 			Self::Published(encoder) => program::write(encoder, bucket, decls),
-			Self::Trained { model, .. } => embedding_program(model, bucket, decls),
+			Self::Trained {
+				model, weight_unit, ..
+			} => embedding_program((model, *weight_unit), bucket, decls),
 		}
 	}
 }
@@ -66,7 +67,7 @@ impl Network {
 #[derive(Clone, Debug)]
 pub struct Prepared {
 	network: Network,
-	weights: Vec<Set>,
+	pub(super) weights: Vec<Set>,
 }
 
 /// An inference task: what is computed, and on what.
@@ -175,13 +176,14 @@ impl Prepared {
 			weights: weights.collect(),
 			network: Network::Trained {
 				model: Box::new(model.clone()),
+				weight_unit: trained.weight_unit(),
 				vocabulary: trained.vocabulary().size(),
 			},
 		})
 	}
 
 	/// Tokens and lengths of a bucket as data sets.
-	fn requests(&self, bucket: &Bucket) -> Result<[Set; 2], ModelError> {
+	pub(super) fn requests(&self, bucket: &Bucket) -> Result<[Set; 2], ModelError> {
 		let (vocabulary, positions) = (self.network.vocabulary(), self.network.positions());
 		if bucket.length > positions {
 			let remedy = format!("the model has {positions} positions: give no longer sequences");
@@ -206,7 +208,8 @@ impl Prepared {
 		])
 	}
 
-	fn write(&self, bucket: &Bucket, requests: &[Set; 2]) -> Result<Program, ModelError> {
+	/// The program of one batch of a bucket.
+	pub(super) fn write(&self, bucket: &Bucket, requests: &[Set; 2]) -> Result<Program, ModelError> {
 		let decls: Vec<TensorDecl> = requests.iter().chain(&self.weights).map(|set| set.decl).collect();
 		self.network.write(bucket, &decls)
 	}
@@ -246,62 +249,18 @@ impl Prepared {
 		Ok(Inference { workload, data })
 	}
 
-	/// Runs joined requests here; gives the output row of every sequence of every request.
+	/// Runs joined requests here; gives the output row of every sequence of every request. Who runs more than once is
+	/// faster with a [`Session`].
 	///
 	/// # Errors
 	/// As [`Prepared::inference`].
 	pub fn run(&self, joined: &Joined) -> Result<Vec<Vec<Vec<i32>>>, ModelError> {
-		let mut buffers = Buffers::default();
-		let mut batches: Vec<Vec<Tensor>> = Vec::with_capacity(joined.buckets.len());
-		for bucket in &joined.buckets {
-			batches.push(self.run_bucket(bucket, &mut buffers)?);
-		}
-		let row = |place: &crate::inference::Place| -> Option<Vec<i32>> {
-			let output = batches.get(place.bucket)?.get(place.batch as usize)?;
-			let mut rows = output.i32s()?.chunks_exact(output.cols() as usize);
-			rows.nth(place.row as usize).map(<[i32]>::to_vec)
-		};
-		joined
-			.places
-			.iter()
-			.map(|places| places.iter().map(row).collect::<Option<Vec<_>>>())
-			.collect::<Option<Vec<_>>>()
-			.ok_or_else(|| {
-				field(
-					"places",
-					"outside of the batches",
-					"join the requests anew".into(),
-				)
-			})
+		self.session().run(joined)
 	}
 
-	/// The output of every batch of a bucket.
-	fn run_bucket(&self, bucket: &Bucket, buffers: &mut Buffers) -> Result<Vec<Tensor>, ModelError> {
-		let requests = self.requests(bucket)?;
-		let program = self.write(bucket, &requests)?;
-		validate(&program)?;
-		let plan = Plan::new(&program);
-		let mut outputs = Vec::with_capacity(bucket.batches() as usize);
-		for step in 0..bucket.batches() {
-			let context = Context {
-				seed: [0; 32],
-				step,
-				instruction: 0,
-			};
-			let of_requests = (0..).zip(&requests);
-			let of_model = (REQUESTS..).zip(&self.weights);
-			let given = of_requests
-				.chain(of_model)
-				.map(|(n, set)| Given::Data(n, &set.tensor))
-				.collect();
-			let done = run_planned(buffers, &program, &plan, context, given, |_| false, |_, _| ());
-			let done = done.map_err(|e| {
-				let remedy = format!("{e}: report this as a fault of the compiler");
-				field("model", "program", remedy)
-			})?;
-			outputs.extend(done.outputs);
-		}
-		Ok(outputs)
+	/// Keeps what runs share.
+	pub fn session(&self) -> Session<'_> {
+		Session::new(self)
 	}
 }
 

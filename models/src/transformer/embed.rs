@@ -28,26 +28,31 @@ pub(crate) fn reads(place: usize) -> bool {
 }
 
 /// The program of one batch of a bucket: an output `[sequences, width]`, unit 2^-10, every row the direction of the mean of
-/// a sequence's final normalised rows. `decls` are the declarations of all data sets: tokens, lengths, and the matrices
+/// a sequence's final normalised rows. The unit of the weights is `2^weight_unit`; `decls` are the declarations of all data sets: tokens, lengths, and the matrices
 /// that it [`reads`].
 ///
 /// # Errors
 /// If a matrix is missing, or a size is out of bounds.
 pub(crate) fn embedding_program(
-	model: &Transformer,
+	(model, weight_unit): (&Transformer, i32),
 	bucket: &Bucket,
 	decls: &[TensorDecl],
 ) -> Result<Program, ModelError> {
-	emit("the encoder", program(model, bucket, decls))
+	emit("the encoder", program((model, weight_unit), bucket, decls))
 }
 
-fn program(model: &Transformer, bucket: &Bucket, decls: &[TensorDecl]) -> Result<Program, Reason> {
+fn program(
+	(model, weight_unit): (&Transformer, i32),
+	bucket: &Bucket,
+	decls: &[TensorDecl],
+) -> Result<Program, Reason> {
 	let mut b = Builder::new();
 	let mut inputs = Inputs::new(decls);
 	let shape = Shape {
 		model,
 		sequences: bucket.sequences,
 		length: bucket.length,
+		weight_unit,
 	};
 	let heads = shape.heads(Operand::Wide);
 	let sequences = Sequences::read(&mut b, &mut inputs, bucket, &heads)?;
@@ -63,7 +68,7 @@ fn program(model: &Transformer, bucket: &Bucket, decls: &[TensorDecl]) -> Result
 		.map(|_| inputs.take(&mut b))
 		.collect::<Result<_, _>>()?;
 	// The head is left out: the blocks' matrices stand at its place.
-	let weights = quantised(&mut b, &masters)?;
+	let weights = quantised(&mut b, shape, &masters)?;
 	let embeddings = [masters[TOKENS], masters[POSITIONS]];
 	let mut stream = shape.embed(&mut b, embeddings, [sequences.tokens, sequences.positions])?;
 	let kept = sequences.kept(&mut b)?;

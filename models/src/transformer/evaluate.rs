@@ -52,6 +52,7 @@ impl TextModel<'_> {
 			model: self.model,
 			sequences: self.held_out_windows,
 			length: self.model.context,
+			weight_unit: self.architecture.optimiser.weight_unit(),
 		}
 	}
 
@@ -139,6 +140,7 @@ pub fn logits_program(
 		model,
 		sequences,
 		length,
+		weight_unit: optimiser.weight_unit(),
 	};
 	let matrices = matrices(model, vocabulary);
 	let parameters = Parameters {
@@ -164,7 +166,7 @@ fn logits(
 	(tokens, rows): (TensorId, Option<TensorId>),
 ) -> Result<TensorId, Reason> {
 	let positions = shape.positions(b)?;
-	let weights = quantised(b, masters)?;
+	let weights = quantised(b, shape, masters)?;
 	let embeddings = [masters[TOKENS], masters[POSITIONS]];
 	let mut stream = shape.embed(b, embeddings, [tokens, positions])?;
 	let seen = Seen {

@@ -11,7 +11,6 @@ use crate::{
 	attention::Attention,
 	builder::{Builder, Scaled},
 	layers::{Norm, Operand},
-	optimiser::WEIGHT_UNIT,
 };
 use poaiw_program::{Op, Reason, Rounding, TensorId};
 
@@ -42,8 +41,12 @@ pub(super) struct Forward {
 }
 
 /// Int7 weights for the products, from the head on; embeddings are read as they are.
-pub(super) fn quantised(b: &mut Builder, masters: &[TensorId]) -> Result<Vec<Scaled>, Reason> {
-	let exponent = b.constant(WEIGHT_UNIT)?;
+pub(super) fn quantised(
+	b: &mut Builder,
+	shape: Shape<'_>,
+	masters: &[TensorId],
+) -> Result<Vec<Scaled>, Reason> {
+	let exponent = b.constant(shape.weight_unit)?;
 	let of_products = masters.iter().skip(HEAD).map(|&mantissa| {
 		let master = Scaled { mantissa, exponent };
 		b.quantise(master, Rounding::HalfUp, Operand::Narrow)

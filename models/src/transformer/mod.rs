@@ -19,7 +19,7 @@ use crate::{
 	attention::Heads,
 	builder::{emit, Builder, Scaled},
 	error::{field, ModelError},
-	layers::Operand,
+	layers::{Operand, STREAM_UNIT},
 	optimiser::{begin, update},
 	parameters::{Matrix, Parameters},
 	text::{window_starts, Corpus},
@@ -45,6 +45,8 @@ struct Shape<'a> {
 	sequences: u32,
 	/// Tokens of a sequence, at most the model's context.
 	length: u32,
+	/// Exponent of the unit of master weights.
+	weight_unit: i32,
 }
 
 impl Shape<'_> {
@@ -85,7 +87,9 @@ impl Shape<'_> {
 		let of_tokens = b.gather(embeddings[0], tokens)?;
 		let of_positions = b.gather(embeddings[1], positions)?;
 		let sum = b.map(Op::Add, &[of_tokens, of_positions])?;
-		b.map(Op::RoundShift { shift: 8 }, &[sum])
+		// From the unit of the weights, which is at most this one, to that of the stream.
+		let shift = (STREAM_UNIT - self.weight_unit).unsigned_abs();
+		b.map(Op::RoundShift { shift }, &[sum])
 	}
 
 	/// For every row the number of tokens that it sees.
@@ -229,6 +233,7 @@ impl<'a> TextModel<'a> {
 			model: self.model,
 			sequences: self.architecture.training.batch,
 			length: self.model.context,
+			weight_unit: self.architecture.optimiser.weight_unit(),
 		}
 	}
 
@@ -271,7 +276,7 @@ impl<'a> TextModel<'a> {
 		} = self.batch(b, shape, text)?;
 		let positions = shape.positions(b)?;
 		let masters: Vec<TensorId> = inputs.iter().map(|i| i[0]).collect();
-		let weights = forward::quantised(b, &masters)?;
+		let weights = forward::quantised(b, shape, &masters)?;
 		let embeddings = [masters[TOKENS], masters[POSITIONS]];
 		let stream = shape.embed(b, embeddings, [tokens, positions])?;
 		let forward = forward::forward(b, shape, stream, &weights)?;

@@ -4,7 +4,8 @@
 
 use crate::{
 	execute::{execute_op_with, Buffers, ExecError},
-	plan::{self, Item, Plan},
+	op::Op,
+	plan::{self, Constants, Factors, Item, Plan},
 	program::Program,
 	random::Context,
 	run::{
@@ -97,7 +98,7 @@ pub fn run_planned(
 	let mut rest = items.as_mut_slice();
 	while let Some((first, _)) = rest.first() {
 		show(first, &slots, buffers, &wants, &mut observe)?;
-		let wanted = |item: &Item| item.products().any(|node| wants(node.instruction));
+		let wanted = |item: &Item| item.products().any(|product| wants(product.instruction));
 		let count = rest.iter().skip(1).take_while(|(item, _)| !wanted(item)).count() + 1;
 		let (now, after) = rest.split_at_mut(count);
 		rest = after;
@@ -129,20 +130,18 @@ fn show(
 	wants: impl Fn(u32) -> bool,
 	mut observe: impl FnMut(u32, Product<'_>),
 ) -> Result<(), ExecError> {
-	for node in item.products().filter(|node| wants(node.instruction)) {
-		let flipped = plan::run::flipped(node, slots, buffers)?;
-		let mut operands = node
-			.inputs
-			.iter()
-			.zip(&flipped)
-			.map(|(arg, flipped)| match flipped {
-				Some(tensor) => Some(tensor),
-				None => slots.get(arg.tensor),
-			});
+	for Factors {
+		instruction,
+		operands,
+	} in item.products().filter(|product| wants(product.instruction))
+	{
+		let flipped = plan::run::flipped((&Op::Product, instruction), &operands, slots, buffers)?;
+		let mut operands = operands.iter().zip(&flipped).map(|(arg, flipped)| match flipped {
+			Some(tensor) => Some(tensor),
+			None => slots.get(arg.tensor),
+		});
 		let (Some(Some(a)), Some(Some(b))) = (operands.next(), operands.next()) else {
-			return Err(ExecError::Missing {
-				instruction: node.instruction,
-			});
+			return Err(ExecError::Missing { instruction });
 		};
 		if let (Some(left), Some(right)) = (a.i8s(), b.i8s()) {
 			let product = Product {
@@ -152,7 +151,7 @@ fn show(
 				n: b.rows(),
 				k: a.cols(),
 			};
-			observe(node.instruction, product);
+			observe(instruction, product);
 		}
 		for tensor in flipped.into_iter().flatten() {
 			buffers.recycle(tensor);
@@ -204,15 +203,21 @@ impl CheckedData {
 	}
 }
 
+/// A plan, and the data sets as it wants them.
+struct Planned<'a> {
+	plan: Plan,
+	data: Constants<'a>,
+}
+
 /// The CPU backend of a run.
 pub struct Interpreter<'a, O: Observer> {
 	workload: &'a Workload,
 	seed: [u8; 32],
 	data: &'a CheckedData,
 	state: Vec<Tensor>,
-	/// Plans of the programs that ran before.
-	step: Option<Plan>,
-	evaluation: Option<Plan>,
+	/// The programs that ran before.
+	step: Option<Planned<'a>>,
+	evaluation: Option<Planned<'a>>,
 	buffers: Buffers,
 	observer: O,
 }
@@ -249,9 +254,16 @@ impl<'a, O: Observer> Interpreter<'a, O> {
 		&mut self.observer
 	}
 
+	fn plan(&self, program: &Program) -> Planned<'a> {
+		let plan = Plan::new(program);
+		let sets = (0u16..).zip(self.data.sets());
+		let data = Constants::new(program, &plan, self.buffers.vectors(), sets);
+		Planned { plan, data }
+	}
+
 	fn run(
 		&mut self,
-		(program, plan): (&Program, &Plan),
+		(program, Planned { plan, data }): (&Program, &Planned<'_>),
 		segment: u32,
 		step: u32,
 		consume: bool,
@@ -263,8 +275,7 @@ impl<'a, O: Observer> Interpreter<'a, O> {
 		};
 		let owned = (0u16..).zip(taken).map(|(n, t)| Given::State(n, t));
 		let kept = (0u16..).zip(&self.state).map(|(n, t)| Given::StateRef(n, t));
-		let data = (0u16..).zip(self.data.sets()).map(|(n, t)| Given::Data(n, t));
-		let given = owned.chain(kept).chain(data).collect();
+		let given = owned.chain(kept).chain(data.given()).collect();
 		let context = Context {
 			seed: self.seed,
 			step,
@@ -298,7 +309,7 @@ impl<O: Observer> StepBackend for Interpreter<'_, O> {
 
 	fn run_step(&mut self, segment: u32, step: u32) -> Result<i32, ExecError> {
 		let workload = self.workload;
-		let plan = self.step.take().unwrap_or_else(|| Plan::new(&workload.step));
+		let plan = self.step.take().unwrap_or_else(|| self.plan(&workload.step));
 		let done = self.run((&workload.step, &plan), segment, step, true);
 		self.step = Some(plan);
 		let done = done?;
@@ -316,7 +327,7 @@ impl<O: Observer> StepBackend for Interpreter<'_, O> {
 			return Err(ExecError::Missing { instruction: 0 });
 		};
 		let step = workload.evaluation_step(run);
-		let plan = self.evaluation.take().unwrap_or_else(|| Plan::new(program));
+		let plan = self.evaluation.take().unwrap_or_else(|| self.plan(program));
 		let done = self.run((program, &plan), segment, step, false);
 		self.evaluation = Some(plan);
 		let done = done?;

@@ -54,7 +54,7 @@ pub use error::{Place, Reason, ValidateError};
 pub use execute::{execute_op, execute_op_with, Buffers, ExecError, Vectors};
 pub use interpreter::{run_segment, CheckedData, Interpreter};
 pub use op::{Op, OpKind, Rounding, Window, OPERAND_MAX, WIDE_MAX};
-pub use plan::Plan;
+pub use plan::{Constant, Constants, Plan};
 pub use probe::{OperandProbe, Operands};
 pub use program::{DecodeError, Input, Instruction, Program, Role, TensorId};
 pub use random::Context;

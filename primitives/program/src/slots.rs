@@ -3,16 +3,19 @@
 //! The values of a program's tensors during a run: what it is given, and what it leaves.
 
 use crate::{
-	execute::ExecError,
+	execute::{ExecError, Vectors},
+	plan::{Constant, Right},
 	program::{Program, Role, TensorId},
 	tensor::Tensor,
 };
 use alloc::vec::Vec;
+use poaiw_work::gemm::Packed;
 
 /// A value during a run.
 enum Slot<'a> {
 	Owned(Tensor),
 	Borrowed(&'a Tensor),
+	Constant(&'a Constant<'a>),
 }
 
 impl Slot<'_> {
@@ -21,6 +24,7 @@ impl Slot<'_> {
 		match self {
 			Slot::Owned(t) => t,
 			Slot::Borrowed(t) => t.clone(),
+			Slot::Constant(c) => c.tensor().clone(),
 		}
 	}
 
@@ -28,6 +32,7 @@ impl Slot<'_> {
 		match self {
 			Slot::Owned(t) => t,
 			Slot::Borrowed(t) => t,
+			Slot::Constant(c) => c.tensor(),
 		}
 	}
 }
@@ -53,6 +58,8 @@ pub enum Given<'a> {
 	StateRef(u16, &'a Tensor),
 	/// Data set of this number.
 	Data(u16, &'a Tensor),
+	/// Data set of this number, packed for the products that read it.
+	Constant(u16, &'a Constant<'a>),
 }
 
 /// The values that there are, by the number of the tensor.
@@ -76,6 +83,14 @@ impl<'a> Slots<'a> {
 			.get(id.0 as usize)
 			.and_then(|slot| slot.as_ref())
 			.map(Slot::get)
+	}
+
+	/// The right operand of a product as a constant has it packed.
+	pub(crate) fn packed(&self, right: &Right, vectors: Vectors) -> Option<&Packed> {
+		match self.0.get(right.operand.tensor.0 as usize)? {
+			Some(Slot::Constant(constant)) => constant.packed(right, vectors),
+			_ => None,
+		}
 	}
 
 	/// Gives a tensor its value.
@@ -112,6 +127,7 @@ fn place_inputs<'a>(
 			Given::State(n, t) => (Role::State(n), Slot::Owned(t)),
 			Given::StateRef(n, t) => (Role::State(n), Slot::Borrowed(t)),
 			Given::Data(n, t) => (Role::Data(n), Slot::Borrowed(t)),
+			Given::Constant(n, c) => (Role::Data(n), Slot::Constant(c)),
 		};
 		// A program need not read everything that there is.
 		let Some(input) = program.inputs.iter().find(|i| i.role == role) else {

@@ -10,7 +10,7 @@ use crate::arith::{self, bit_length, Word};
 pub const LOG_MAX: u32 = 31 << 12;
 
 /// `u * 2^e` nats in bits, unit 2^-12, saturated at [`LOG_MAX`]. `|e| <= 2^20`.
-#[inline]
+#[inline(always)]
 pub fn tlog2(u: u32, e: i32) -> u32 {
 	let n = (32 - u.leading_zeros() as i32 - 21).max(0);
 	// 1477 = log2(e) * 2^10, and (2^21 - 1) * 1477 < 2^32.
@@ -26,7 +26,7 @@ pub fn tlog2(u: u32, e: i32) -> u32 {
 }
 
 /// `2^-t` for `t` in units of 2^-12, unit 2^-15; `exp2n(0) = 32768`.
-#[inline]
+#[inline(always)]
 pub fn exp2n(t: u32) -> u32 {
 	let t = t.min(LOG_MAX);
 	let whole = (t + 4095) >> 12;

@@ -9,8 +9,8 @@ use common::{random_tensor, Rng};
 use poaiw_program::{
 	interpreter::{run_planned, run_program_with, Given, ProgramOutput},
 	range::output_range,
-	validate, Buffers, Context, Element, Input, Instruction, Op, Plan, Program, Role, Rounding, Tensor,
-	TensorDecl, TensorId, Vectors,
+	validate, Buffers, Constants, Context, Element, Input, Instruction, Op, Plan, Program, Role, Rounding,
+	Tensor, TensorDecl, TensorId, Vectors,
 };
 use proptest::prelude::*;
 
@@ -81,11 +81,22 @@ impl Writer {
 		all.get(n).map(|n| TensorId(*n))
 	}
 
+	/// A product of an operand in two parts, by a scale that a byte may have or not.
+	fn sum_of_parts(&mut self, [high, low, b]: [TensorId; 3]) -> Option<TensorId> {
+		let sizes = (Element::I32, self.decl(high).rows, self.decl(b).rows);
+		let value = [64, 1, 255, 256, 0, -2][self.rng.below(6) as usize];
+		let scale = self.emit(Op::Constant { value }, &[], (Element::I32, 1, 1))?;
+		let high = self.emit(Op::Product, &[high, b], sizes)?;
+		let high = self.emit(Op::Multiply { shift: 0 }, &[high, scale], sizes)?;
+		let low = self.emit(Op::Product, &[low, b], sizes)?;
+		self.emit(Op::Add, &[high, low], sizes)
+	}
+
 	/// One more instruction; nothing where the choice does not fit.
 	fn grow(&mut self) -> Option<TensorId> {
 		use Element::{I32, I8};
 		let any = |d: &TensorDecl| d.elements() > 1;
-		let choice = self.rng.below(22);
+		let choice = self.rng.below(24);
 		if choice < 9 {
 			let x = self.pick(I32, any)?;
 			let d = self.decl(x);
@@ -167,6 +178,13 @@ impl Writer {
 				let op = Op::MergeColumns { rows: 8, parts: 2 };
 				self.emit(op, &[split], (I8, d.rows, d.cols))
 			}
+			21 | 22 => {
+				let high = self.pick(I8, any)?;
+				let d = self.decl(high);
+				let low = self.pick(I8, |e| (e.rows, e.cols) == (d.rows, d.cols))?;
+				let b = self.pick(I8, |e| e.cols == d.cols)?;
+				self.sum_of_parts([high, low, b])
+			}
 			_ => {
 				let x = self.pick(I32, |d| d.cols % 2 == 0 && d.rows > 1)?;
 				let d = self.decl(x);
@@ -228,10 +246,11 @@ proptest! {
 		for (vectors, plan) in [Vectors::Plain, Vectors::Narrow, Vectors::Widest].into_iter().zip(&plans)
 			.chain([(Vectors::Widest, &plans[0])])
 		{
-			// Twice, so that memory of the first run is used again.
+			// More than once, so that memory of the first run is used again; data sets as they are, and as constants.
 			let mut buffers = Buffers::with(vectors);
-			for _ in 0..2 {
-				let given = given(&tensors);
+			let constants = |vectors| Constants::new(&program, plan, vectors, (0u16..).zip(&tensors));
+			let (own, other) = (constants(vectors), constants(Vectors::Plain));
+			for given in [given(&tensors), given(&tensors), own.given().collect(), other.given().collect()] {
 				let done = run_planned(&mut buffers, &program, plan, CONTEXT, given, |_| false, |_, _| ());
 				let done = done.unwrap();
 				prop_assert!(done == expected, "{vectors:?}: {program:?}");
@@ -315,16 +334,83 @@ fn a_layer_should_be_one_stage_up_to_its_largest_magnitude() {
 	assert_eq!(Plan::new(&program).joined(), (1, 3));
 }
 
+/// A layer whose input has two parts.
+fn layer_of_parts(rows: u32) -> Program {
+	let mut w = Writer::new(1);
+	let [high, low] = [(); 2].map(|()| w.input(TensorDecl::new(Element::I8, rows, 64, -63, 63)));
+	let b = w.input(TensorDecl::new(Element::I8, 96, 64, -63, 63));
+	let scale = w
+		.emit(Op::Constant { value: 64 }, &[], (Element::I32, 1, 1))
+		.unwrap();
+	let sizes = (Element::I32, rows, 96);
+	let z = w.emit(Op::Product, &[high, b], sizes).unwrap();
+	let z = w.emit(Op::Multiply { shift: 0 }, &[z, scale], sizes).unwrap();
+	let y = w.emit(Op::Product, &[low, b], sizes).unwrap();
+	let sum = w.emit(Op::Add, &[z, y], sizes).unwrap();
+	let out = w.emit(Op::Relu, &[sum], sizes).unwrap();
+	w.program.outputs = vec![out];
+	w.program
+}
+
+#[test]
+fn the_products_of_two_parts_should_be_one() {
+	let program = layer_of_parts(100);
+	let tensors = tensors_for(&program);
+	let plan = Plan::new(&program);
+	// The product and Relu.
+	assert_eq!(plan.joined(), (1, 2));
+	let mut seen = Vec::new();
+	let mut buffers = Buffers::default();
+	let all = given(&tensors);
+	let done = run_planned(
+		&mut buffers,
+		&program,
+		&plan,
+		CONTEXT,
+		all,
+		|_| true,
+		|n, product| {
+			seen.push((n, product.a.to_vec(), product.b.to_vec()));
+		},
+	);
+	assert_eq!(done.unwrap(), one_by_one(&program, &tensors));
+	// Whoever looks sees both, as the program has them.
+	let operand = |n: usize| tensors[n].i8s().unwrap().to_vec();
+	assert_eq!(seen, [(1, operand(0), operand(2)), (3, operand(1), operand(2))]);
+}
+
+#[test]
+fn a_product_that_somebody_else_reads_should_stay() {
+	let mut program = layer_of_parts(100);
+	let tensors = tensors_for(&program);
+	let whole = program.clone();
+	for pinned in [1, 2, 3] {
+		program.outputs = whole.outputs.clone();
+		program.outputs.push(whole.instructions[pinned].output);
+		let plan = Plan::new(&program);
+		assert_eq!(plan.joined(), (1, 5), "{pinned}");
+		let mut buffers = Buffers::default();
+		let all = given(&tensors);
+		let done = run_planned(&mut buffers, &program, &plan, CONTEXT, all, |_| false, |_, _| ());
+		assert_eq!(done.unwrap(), one_by_one(&program, &tensors), "{pinned}");
+	}
+}
+
+/// Random tensors for all inputs.
+fn tensors_for(program: &Program) -> Vec<Tensor> {
+	let mut rng = Rng(3);
+	let decls = program
+		.inputs
+		.iter()
+		.map(|i| &program.tensors[i.tensor.0 as usize]);
+	decls.map(|decl| random_tensor(&mut rng, decl)).collect()
+}
+
 #[test]
 fn missing_inputs_should_be_errors() {
 	let program = layer(64);
 	let plan = Plan::new(&program);
-	let mut rng = Rng(3);
-	let all: Vec<Tensor> = program
-		.inputs
-		.iter()
-		.map(|i| random_tensor(&mut rng, &program.tensors[i.tensor.0 as usize]))
-		.collect();
+	let all = tensors_for(&program);
 	for missing in 0..all.len() {
 		let given = (0u16..).zip(&all).filter(|(n, _)| usize::from(*n) != missing);
 		let given = given.map(|(n, t)| Given::Data(n, t)).collect();

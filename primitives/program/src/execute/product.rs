@@ -14,7 +14,7 @@ use poaiw_work::{
 };
 
 /// Rows that are computed together: panels of all kernels divide it.
-pub(crate) const PANEL: usize = 48;
+pub(crate) const PANEL: usize = 24;
 
 /// The kernel for such vectors.
 pub(crate) fn kernel(vectors: Vectors) -> Kernel {

@@ -7,9 +7,12 @@
 //! A plan changes the order of instructions and where their outputs live, and no bit of them: all operations are pure.
 //! The reference is [`crate::interpreter::run_program`], which executes one instruction after the other.
 //!
-//! [`local`] knows which rows an operation needs, [`stage`] joins instructions, [`strips`] and [`run`] execute them.
+//! [`rewrite`] leaves out what products can do by themselves, [`local`] knows which rows an operation needs, [`stage`]
+//! joins instructions, [`strips`] and [`run`] execute them; [`constants`] are packed once for many runs.
 
+mod constants;
 mod local;
+mod rewrite;
 pub(crate) mod run;
 mod stage;
 mod strips;
@@ -17,10 +20,12 @@ mod strips;
 use crate::{
 	op::Op,
 	program::{Program, TensorId},
-	tensor::{Element, TensorDecl},
+	tensor::TensorDecl,
 };
 use alloc::{collections::BTreeSet, vec, vec::Vec};
+pub use constants::{Constant, Constants};
 use local::{local, Local};
+use rewrite::{flip, flips, join_parts};
 pub(crate) use stage::Stage;
 
 /// Bytes of a strip: most of a second-level cache, as some of it is read by every strip.
@@ -48,12 +53,70 @@ pub(crate) struct Node {
 	pub(crate) instruction: u32,
 	/// What is computed.
 	pub(crate) op: Op,
-	/// Inputs.
+	/// Inputs; a product with a low part has it as the third one.
 	pub(crate) inputs: Vec<Arg>,
 	/// Output.
 	pub(crate) output: TensorId,
+	/// The product of the low part, if this one is `scale · high · bᵀ + low · bᵀ`.
+	pub(crate) low: Option<Low>,
 	local: Option<Local>,
 	small: bool,
+}
+
+/// A product that is added to another one of the same right operand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Low {
+	/// Its index in the program.
+	pub(crate) instruction: u32,
+	/// What the other product is multiplied with.
+	pub(crate) scale: u8,
+}
+
+/// A product as the program has it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Factors {
+	/// Its index in the program.
+	pub(crate) instruction: u32,
+	/// Left and right operand.
+	pub(crate) operands: [Arg; 2],
+}
+
+/// How the right operand of a product is packed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Right {
+	/// The operand.
+	pub(crate) operand: Arg,
+	/// Whether it is multiplied with left operands in two parts.
+	pub(crate) parts: bool,
+}
+
+impl Node {
+	/// The right operand, if this is a product.
+	pub(crate) fn right(&self) -> Option<Right> {
+		match (&self.op, self.inputs.as_slice()) {
+			(Op::Product, [_, operand, ..]) => Some(Right {
+				operand: *operand,
+				parts: self.low.is_some(),
+			}),
+			_ => None,
+		}
+	}
+
+	/// The products that it computes: two if there is a low part.
+	pub(crate) fn products(&self) -> impl Iterator<Item = Factors> + use<'_> {
+		let (high, low) = match (&self.op, self.inputs.as_slice()) {
+			(Op::Product, &[high, right]) => (Some([high, right]), None),
+			(Op::Product, &[high, right, part]) => (Some([high, right]), Some([part, right])),
+			_ => (None, None),
+		};
+		let high = high.map(|operands| (self.instruction, operands));
+		let low = self.low.map(|low| low.instruction).zip(low);
+		let all = high.into_iter().chain(low);
+		all.map(|(instruction, operands)| Factors {
+			instruction,
+			operands,
+		})
+	}
 }
 
 /// What runs next.
@@ -85,10 +148,11 @@ impl Plan {
 	/// [`Plan::new`] with strips of about so many bytes.
 	pub fn with_strips(program: &Program, strip_bytes: u64) -> Self {
 		let kept = kept(program);
-		let nodes = |flips: &[Option<TensorId>]| nodes(program, flips);
-		let items = stage::schedule(program, nodes(&flips(program, &kept)), &kept, strip_bytes);
+		let mut rewritten = nodes(program, &flips(program, &kept));
+		join_parts(program, &mut rewritten, &kept);
+		let items = stage::schedule(program, rewritten, &kept, strip_bytes);
 		let joined = Self::of(program, items, &kept);
-		let own = nodes(&[]).into_iter().map(Item::One).collect();
+		let own = nodes(program, &[]).into_iter().map(Item::One).collect();
 		let own = Self::of(program, own, &kept);
 		let most = own
 			.peak_bytes(program)
@@ -116,10 +180,7 @@ impl Plan {
 				bytes = bytes.saturating_add(size(&id));
 				alive.insert(id);
 			}
-			let packed = item
-				.products()
-				.filter_map(|node| node.inputs.get(1).map(|a| a.tensor));
-			let packed: BTreeSet<TensorId> = packed.collect();
+			let packed: BTreeSet<TensorId> = item.products().map(|p| p.operands[1].tensor).collect();
 			let packed = packed
 				.iter()
 				.map(size)
@@ -171,14 +232,24 @@ impl Item {
 		}
 	}
 
-	/// Its products.
-	pub(crate) fn products(&self) -> impl Iterator<Item = &Node> {
+	/// Its instructions.
+	fn nodes(&self) -> impl Iterator<Item = &Node> {
 		let (one, stage) = match self {
 			Item::One(node) => (Some(node), None),
 			Item::Stage(stage) => (None, Some(stage.nodes.iter().map(|n| &n.node))),
 		};
-		let all = one.into_iter().chain(stage.into_iter().flatten());
-		all.filter(|node| matches!(node.op, Op::Product))
+		one.into_iter().chain(stage.into_iter().flatten())
+	}
+
+	/// Its products.
+	pub(crate) fn products(&self) -> impl Iterator<Item = Factors> + use<'_> {
+		self.nodes().flat_map(Node::products)
+	}
+
+	/// The right operands of the products of a stage: those that are packed.
+	fn rights(&self) -> impl Iterator<Item = Right> + use<'_> {
+		let stage = matches!(self, Item::Stage(_));
+		self.nodes().filter_map(Node::right).filter(move |_| stage)
 	}
 }
 
@@ -230,61 +301,11 @@ fn nodes(program: &Program, flips: &[Option<TensorId>]) -> Vec<Node> {
 			},
 			inputs,
 			output: i.output,
+			low: None,
 			small,
 		});
 	}
 	nodes
-}
-
-fn flip(flips: &[Option<TensorId>], id: TensorId) -> Option<TensorId> {
-	flips.get(id.0 as usize).copied().flatten()
-}
-
-/// What reads a tensor.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Readers {
-	Nothing,
-	/// Products alone.
-	Products,
-	/// Products of so many groups alone.
-	Groups(u32),
-	Others,
-}
-
-/// For every tensor that is the transpose of another one, and that only products read, the other one.
-fn flips(program: &Program, kept: &[bool]) -> Vec<Option<TensorId>> {
-	let mut readers = vec![Readers::Nothing; program.tensors.len()];
-	for i in &program.instructions {
-		let reader = match i.op {
-			Op::Product => Readers::Products,
-			Op::GroupProduct { groups } => Readers::Groups(groups),
-			_ => Readers::Others,
-		};
-		for id in &i.inputs {
-			if let Some(all) = readers.get_mut(id.0 as usize) {
-				*all = match *all {
-					Readers::Nothing => reader,
-					same if same == reader => same,
-					_ => Readers::Others,
-				};
-			}
-		}
-	}
-	let mut flips = vec![None; program.tensors.len()];
-	for i in &program.instructions {
-		let wanted = match i.op {
-			Op::Transpose => Readers::Products,
-			Op::GroupTranspose { groups } => Readers::Groups(groups),
-			_ => continue,
-		};
-		let at = i.output.0 as usize;
-		let bytes = program.tensor(i.output).is_some_and(|d| d.element == Element::I8);
-		let fits = bytes && kept.get(at) == Some(&false) && readers.get(at) == Some(&wanted);
-		if let (true, Some(flip), [from]) = (fits, flips.get_mut(at), i.inputs.as_slice()) {
-			*flip = Some(*from);
-		}
-	}
-	flips
 }
 
 /// For every item the tensors that can be dropped after it.

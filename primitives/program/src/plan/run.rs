@@ -5,7 +5,7 @@
 use super::{
 	stage::{Home, Stage},
 	strips::{all_strips, allocate, cut, Bench, Shared, Stored},
-	Arg, Item, Node,
+	Arg, Item, Node, Right,
 };
 use crate::{
 	execute::{
@@ -78,14 +78,24 @@ fn one(
 	slots: &mut Slots<'_>,
 	buffers: &mut Buffers,
 ) -> Result<(), ExecError> {
-	let flipped = flipped(node, slots, buffers)?;
+	let flipped = flipped((&node.op, node.instruction), &node.inputs, slots, buffers)?;
 	let mut inputs = Vec::with_capacity(node.inputs.len());
 	for (arg, flipped) in node.inputs.iter().zip(&flipped) {
 		let given = slots.get(arg.tensor).ok_or_else(|| missing(node))?;
 		inputs.push(flipped.as_ref().unwrap_or(given));
 	}
 	let out = program.tensor(node.output).ok_or_else(|| missing(node))?;
-	let value = execute_op_with(buffers, &node.op, &at(context, node), &inputs, out)?;
+	let mut run = |inputs: &[&Tensor]| execute_op_with(buffers, &node.op, &at(context, node), inputs, out);
+	let value = match (node.low, inputs.as_slice()) {
+		(Some(low), &[high, right, part]) => {
+			let (high, part) = (run(&[high, right])?, run(&[part, right])?);
+			let sum = sum_of_parts(&high, &part, low.scale.into()).ok_or_else(|| refused(node))?;
+			buffers.recycle(high);
+			buffers.recycle(part);
+			sum
+		}
+		_ => run(&inputs)?,
+	};
 	for tensor in flipped.into_iter().flatten() {
 		buffers.recycle(tensor);
 	}
@@ -93,9 +103,17 @@ fn one(
 	Ok(())
 }
 
+/// `scale · high + low`, modulo 2^32 as all that validation has proven to fit.
+fn sum_of_parts(high: &Tensor, low: &Tensor, scale: i32) -> Option<Tensor> {
+	let pairs = high.i32s()?.iter().zip(low.i32s()?);
+	let sum = pairs.map(|(high, low)| high.wrapping_mul(scale).wrapping_add(*low));
+	Tensor::from_i32(high.rows(), high.cols(), sum.collect()).ok()
+}
+
 /// The operands of a product that are flipped, as they are: for who wants to see them.
 pub(crate) fn flipped(
-	node: &Node,
+	(product, instruction): (&Op, u32),
+	operands: &[Arg],
 	slots: &Slots<'_>,
 	buffers: &mut Buffers,
 ) -> Result<Vec<Option<Tensor>>, ExecError> {
@@ -103,8 +121,8 @@ pub(crate) fn flipped(
 		if !arg.flipped {
 			return Ok(None);
 		}
-		let x = slots.get(arg.tensor).ok_or_else(|| missing(node))?;
-		let (op, groups) = match node.op {
+		let x = slots.get(arg.tensor).ok_or(ExecError::Missing { instruction })?;
+		let (op, groups) = match *product {
 			Op::GroupProduct { groups } => (Op::GroupTranspose { groups }, groups.max(1)),
 			_ => (Op::Transpose, 1),
 		};
@@ -114,11 +132,11 @@ pub(crate) fn flipped(
 		let context = Context {
 			seed: [0; 32],
 			step: 0,
-			instruction: node.instruction,
+			instruction,
 		};
 		execute_op_with(buffers, &op, &context, &[x], &out).map(Some)
 	};
-	node.inputs.iter().map(flip).collect()
+	operands.iter().map(flip).collect()
 }
 
 fn stage_with(
@@ -133,10 +151,11 @@ fn stage_with(
 		false => buffers.threads(),
 	};
 	let numbers = pack(stage, slots, buffers.vectors(), &mut workshop.packed)?;
-	let packed = numbers
-		.iter()
-		.map(|n| n.and_then(|n| workshop.packed.get(n)))
-		.collect();
+	let packed = stage.nodes.iter().zip(&numbers).map(|(member, number)| {
+		let constant = || slots.packed(&member.node.right()?, buffers.vectors());
+		number.and_then(|n| workshop.packed.get(n)).or_else(constant)
+	});
+	let packed = packed.collect();
 	let kept = || stage.tensors.iter().filter(|t| matches!(t.home, Home::Stored(_)));
 	let mut stored = Vec::new();
 	for tensor in kept() {
@@ -176,40 +195,52 @@ fn stage_with(
 	Ok(())
 }
 
-/// Packs the right operand of every product, each operand once; gives the number of every member's one.
+/// Packs the right operand of every product that no constant has packed, each operand once; gives the number of every
+/// member's one.
 fn pack(
 	stage: &Stage,
 	slots: &Slots<'_>,
 	vectors: Vectors,
 	packed: &mut Vec<Packed>,
 ) -> Result<Vec<Option<usize>>, ExecError> {
-	let mut done: Vec<Arg> = Vec::new();
+	let mut done: Vec<Right> = Vec::new();
 	let mut numbers = Vec::with_capacity(stage.nodes.len());
 	for member in &stage.nodes {
-		let node = &member.node;
-		let (Op::Product, [_, right]) = (&node.op, node.inputs.as_slice()) else {
+		let right = member.node.right();
+		let Some(right) = right.filter(|right| slots.packed(right, vectors).is_none()) else {
 			numbers.push(None);
 			continue;
 		};
-		let number = match done.iter().position(|arg| arg == right) {
-			Some(number) => number,
-			None => {
-				done.push(*right);
-				done.len() - 1
-			}
-		};
-		numbers.push(Some(number));
+		let number = done.iter().position(|other| *other == right);
+		numbers.push(Some(number.unwrap_or(done.len())));
+		if number.is_none() {
+			done.push(right);
+		}
 	}
 	if packed.len() < done.len() {
 		packed.resize_with(done.len(), Packed::default);
 	}
-	for (arg, packed) in done.iter().zip(packed) {
-		let operands = || ExecError::Operands { op: OpKind::Product };
-		let tensor = slots.get(arg.tensor).ok_or_else(operands)?;
-		let matrix = operand(View::of(tensor), arg.flipped).ok_or_else(operands)?;
-		packed
-			.pack(kernel(vectors), matrix, OPERAND_MAX as u8)
-			.map_err(|_| operands())?;
+	for (right, packed) in done.iter().zip(packed) {
+		let tensor = slots.get(right.operand.tensor);
+		let tensor = tensor.ok_or(ExecError::Operands { op: OpKind::Product })?;
+		pack_right(right, tensor, vectors, packed)?;
 	}
 	Ok(numbers)
+}
+
+/// Packs a right operand.
+pub(super) fn pack_right(
+	right: &Right,
+	tensor: &Tensor,
+	vectors: Vectors,
+	packed: &mut Packed,
+) -> Result<(), ExecError> {
+	let operands = || ExecError::Operands { op: OpKind::Product };
+	let matrix = operand(View::of(tensor), right.operand.flipped).ok_or_else(operands)?;
+	let (kernel, most) = (kernel(vectors), OPERAND_MAX as u8);
+	let done = match right.parts {
+		true => packed.pack_for_parts(kernel, matrix, most),
+		false => packed.pack(kernel, matrix, most),
+	};
+	done.map_err(|_| operands())
 }

@@ -34,7 +34,9 @@ pub(crate) enum Home {
 	Given,
 	/// It is written, and needed later; its number among the stage's stored tensors.
 	Stored(usize),
-	/// It is written into the scratch buffer of this number and type, and dropped with the strip.
+	/// It is the output of a product, written into the panel of this number for a whole strip, and dropped with it.
+	Panel(usize),
+	/// It is written into the scratch buffer of this number and type, and dropped with the part of a strip.
 	Scratch(usize),
 }
 
@@ -74,19 +76,23 @@ pub(crate) struct Member {
 /// Instructions that run strip by strip.
 #[derive(Clone, Debug)]
 pub(crate) struct Stage {
-	/// In the order of execution.
+	/// In the order of execution: products first.
 	pub(crate) nodes: Vec<Member>,
+	/// How many products there are.
+	pub(crate) products: usize,
 	/// What is read and written by rows.
 	pub(crate) tensors: Vec<StageTensor>,
 	/// Units.
 	pub(crate) units: u32,
-	/// Bytes of a unit of all tensors.
+	/// Bytes that a unit takes of all memory.
 	pub(crate) unit_bytes: u64,
+	/// Bytes that a unit takes of what products write.
+	pub(crate) panel_bytes: u64,
 	/// Work of all units, in additions.
 	pub(crate) weight: u64,
-	/// Bytes of a strip.
+	/// Bytes that the products of a strip write; a part of a strip takes half of that in all.
 	pub(crate) strip_bytes: u64,
-	/// Units of a strip are a multiple of this, so that panels of products are filled; 1 where there is none.
+	/// Units of a strip are a multiple of this, so that tiles of products are filled; 1 where there is none.
 	pub(crate) product_units: u32,
 }
 
@@ -362,6 +368,11 @@ impl Growing {
 				home,
 			});
 		}
+		// The operands of products were there before, so that all products can run first: for many rows, which read their
+		// packed operands once, while everything else runs for the few that stay in a cache.
+		let is_product = |(node, _): &(Node, Local)| matches!(node.op, Op::Product);
+		self.nodes.sort_by_key(|node| !is_product(node));
+		let products = self.nodes.iter().filter(|node| is_product(node)).count();
 		let product_units = panel(&self.rows, self.operands.values());
 		let weight = self.nodes.iter().map(|(node, _)| weight(node, &self.rows)).sum();
 		let nodes: Vec<Member> = self
@@ -381,16 +392,16 @@ impl Growing {
 				node,
 			})
 			.collect();
-		assign(&nodes, &mut tensors);
-		let unit_bytes = tensors
-			.iter()
-			.map(|t| u64::from(t.rows) * u64::from(t.decl.row_bytes()))
-			.sum();
+		assign(&nodes, products, &mut tensors);
+		let written: BTreeSet<usize> = nodes.iter().take(products).map(|n| n.output).collect();
+		let panel_bytes = tensors.iter().enumerate().filter(|(n, _)| written.contains(n));
 		Ok(Stage {
+			unit_bytes: memory(&tensors),
+			panel_bytes: panel_bytes.map(|(_, t)| bytes(t)).sum(),
 			nodes,
+			products,
 			tensors,
 			units: self.units,
-			unit_bytes,
 			weight,
 			strip_bytes,
 			product_units,
@@ -417,8 +428,39 @@ fn weight(node: &Node, rows: &Rows) -> u64 {
 	}
 }
 
-/// Gives every scratch tensor a buffer, which another one gets after its last use. Bytes and words have buffers of their own.
-fn assign(nodes: &[Member], tensors: &mut [StageTensor]) {
+/// Bytes of a unit.
+fn bytes(tensor: &StageTensor) -> u64 {
+	u64::from(tensor.rows) * u64::from(tensor.decl.row_bytes())
+}
+
+/// Bytes that a unit takes of all memory, scratch buffers being shared.
+fn memory(tensors: &[StageTensor]) -> u64 {
+	let mut scratch: BTreeMap<(bool, usize), u64> = BTreeMap::new();
+	let mut sum = 0u64;
+	for tensor in tensors {
+		match tensor.home {
+			Home::Scratch(number) => {
+				let most = scratch
+					.entry((tensor.decl.element == Element::I32, number))
+					.or_default();
+				*most = bytes(tensor).max(*most);
+			}
+			_ => sum = sum.saturating_add(bytes(tensor)),
+		}
+	}
+	sum.saturating_add(scratch.values().sum())
+}
+
+/// Gives every scratch tensor a buffer, which another one gets after its last use; the outputs of the first `products`
+/// instructions get panels of their own. Bytes and words have buffers of their own.
+fn assign(nodes: &[Member], products: usize, tensors: &mut [StageTensor]) {
+	for (panel, node) in nodes.iter().take(products).enumerate() {
+		if let Some(StageTensor { home, .. }) = tensors.get_mut(node.output) {
+			if matches!(home, Home::Scratch(_)) {
+				*home = Home::Panel(panel);
+			}
+		}
+	}
 	let strips = |node: &Member| -> BTreeSet<usize> {
 		let number = |source: &Source| match source {
 			Source::Strip(number) => Some(*number),

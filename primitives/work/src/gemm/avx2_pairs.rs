@@ -2,13 +2,18 @@
 
 //! 4 × 16 tile with AVX2 for any operands: int16 pairs and `vpmaddwd`, which is exact.
 //!
+//! A left operand in two parts is one of int16: its sum, at most 255 · 128 + 128 in magnitude and only that as −32,768,
+//! is made when it is packed.
+//!
 //! Unsafe: vector loads and stores through pointers.
 
 use super::{
-	blocked::{check, panel_words, Engine},
-	octets::{fetch, put_half, Octet, OCTET},
+	blocked::{check, fill, panel_words, panels_for, Engine, Line, Operand, TooLarge},
+	octets::{fetch, get_half, put_half, Octet, OCTET},
+	Parts,
 };
-use core::arch::x86_64::*;
+use alloc::vec::Vec;
+use core::{arch::x86_64::*, ops::Range};
 
 pub(super) struct Pairs;
 
@@ -25,7 +30,7 @@ impl Engine for Pairs {
 	#[inline]
 	#[target_feature(enable = "avx2")]
 	unsafe fn put_a(octet: Octet, last: bool, _: u8, to: &mut [u32]) {
-		put_pairs(octet, last, to, ROWS);
+		put_pairs(pairs(octet, last), to, ROWS);
 	}
 
 	#[inline]
@@ -39,8 +44,8 @@ impl Engine for Pairs {
 	) {
 		let pitch = VECTORS * Self::LANES;
 		let to = &mut panels[at..][..(Self::WORDS_B - 1) * pitch + Self::LANES];
-		put_pairs(octet, false, to, pitch);
-		put_pairs(octet, true, &mut to[HALF..], pitch);
+		put_pairs(pairs(octet, false), to, pitch);
+		put_pairs(pairs(octet, true), &mut to[HALF..], pitch);
 	}
 
 	#[inline]
@@ -63,20 +68,63 @@ impl Engine for Pairs {
 	}
 }
 
-/// Every word of four bytes of four rows becomes two of two int16.
+impl Operand<Pairs> for Parts<'_> {
+	#[inline]
+	fn depth(&self) -> usize {
+		self.high.depth
+	}
+
+	#[inline]
+	#[target_feature(enable = "avx2")]
+	unsafe fn panels<'s>(
+		&self,
+		rows: Range<usize>,
+		depths: Range<usize>,
+		most_a: u8,
+		scratch: &'s mut Vec<Line>,
+	) -> Result<&'s [u32], TooLarge> {
+		let panels = panels_for::<Pairs>(&rows, &depths, scratch);
+		let block = (rows, depths);
+		let scale = _mm256_set1_epi16(self.scale.into());
+		// SAFETY: given by the caller.
+		unsafe {
+			fill::<Pairs>(self.high, block.clone(), most_a, panels, |octet, last, to| {
+				let scaled = pairs(octet, last).map(|x| _mm256_mullo_epi16(x, scale));
+				put_pairs(scaled, to, ROWS);
+			})?;
+			fill::<Pairs>(self.low, block, most_a, panels, |octet, last, to| {
+				let mut sum = pairs(octet, last);
+				for (word, x) in sum.iter_mut().enumerate() {
+					let at = 2 * word * ROWS;
+					let before = _mm256_set_m128i(get_half(&to[at + ROWS..]), get_half(&to[at..]));
+					*x = _mm256_add_epi16(*x, before);
+				}
+				put_pairs(sum, to, ROWS);
+			})?;
+		}
+		Ok(panels)
+	}
+}
+
+/// Every word of four bytes, of four rows, as two of two int16: first those that come first, of all rows.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn put_pairs(octet: Octet, last: bool, to: &mut [u32], pitch: usize) {
-	// First the pairs that come first, of all rows.
+fn pairs(octet: Octet, last: bool) -> Octet {
 	let order = _mm256_setr_epi32(0, 2, 4, 6, 1, 3, 5, 7);
-	let pairs = octet.map(|x| {
+	octet.map(|x| {
 		let half = if last {
 			_mm256_extracti128_si256(x, 1)
 		} else {
 			_mm256_castsi256_si128(x)
 		};
 		_mm256_permutevar8x32_epi32(_mm256_cvtepi8_epi16(half), order)
-	});
+	})
+}
+
+/// Writes [`pairs`], words `pitch` apart.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn put_pairs(pairs: Octet, to: &mut [u32], pitch: usize) {
 	put_half(to, 2 * pitch, pairs, false);
 	put_half(&mut to[pitch..], 2 * pitch, pairs, true);
 }

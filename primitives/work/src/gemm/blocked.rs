@@ -99,6 +99,24 @@ pub(super) fn check<E: Engine + ?Sized>(
 /// A value of the left operand is larger than was promised.
 pub(super) struct TooLarge;
 
+/// A left operand that can be packed for a kernel.
+pub(super) trait Operand<E: Engine> {
+	/// Values of a row.
+	fn depth(&self) -> usize;
+
+	/// A block of it in panels, for magnitudes up to `most_a`.
+	///
+	/// # Safety
+	/// The processor must have the kernel's instructions.
+	unsafe fn panels<'s>(
+		&self,
+		rows: Range<usize>,
+		depths: Range<usize>,
+		most_a: u8,
+		scratch: &'s mut Vec<Line>,
+	) -> Result<&'s [u32], TooLarge>;
+}
+
 /// Packs the right operand, for a left one of magnitude `most_a` at most.
 ///
 /// # Safety
@@ -176,7 +194,7 @@ impl<E: Engine> Sink for Right<'_, E> {
 #[target_feature(enable = "avx2")]
 pub(super) unsafe fn multiply<E: Engine>(
 	(packed, n, most_a): (&[Line], usize, u8),
-	a: Matrix<'_>,
+	a: &impl Operand<E>,
 	rows: Range<usize>,
 	scratch: &mut Vec<Line>,
 	c: &mut [i32],
@@ -186,12 +204,12 @@ pub(super) unsafe fn multiply<E: Engine>(
 	for (start, c) in rows.clone().step_by(BLOCK_M).zip(c.chunks_mut(BLOCK_M * n)) {
 		let rows = start..rows.end.min(start + BLOCK_M);
 		let mut rest = packed;
-		for depths in blocks(a.depth) {
+		for depths in blocks(a.depth()) {
 			let fresh = depths.start == 0;
 			let (block, after) = rest.split_at(padded * row_words::<E>(&depths));
 			// SAFETY: given by the caller.
 			unsafe {
-				let a = pack_left::<E>(a, rows.clone(), depths.clone(), most_a, scratch)?;
+				let a = a.panels(rows.clone(), depths.clone(), most_a, scratch)?;
 				block_product::<E>((a, block, depths.len().div_ceil(CHUNK)), (c, n), fresh);
 			}
 			rest = after;
@@ -200,47 +218,78 @@ pub(super) unsafe fn multiply<E: Engine>(
 	Ok(())
 }
 
-/// A block of A in panels.
+impl<E: Engine> Operand<E> for Matrix<'_> {
+	#[inline]
+	fn depth(&self) -> usize {
+		self.depth
+	}
+
+	#[inline]
+	#[target_feature(enable = "avx2")]
+	unsafe fn panels<'s>(
+		&self,
+		rows: Range<usize>,
+		depths: Range<usize>,
+		most_a: u8,
+		scratch: &'s mut Vec<Line>,
+	) -> Result<&'s [u32], TooLarge> {
+		let panels = panels_for::<E>(&rows, &depths, scratch);
+		// SAFETY: given by the caller.
+		unsafe {
+			fill::<E>(*self, (rows, depths), most_a, panels, |octet, last, to| {
+				E::put_a(octet, last, most_a, to)
+			})?
+		};
+		Ok(panels)
+	}
+}
+
+/// Memory for the panels of a block of A.
+pub(super) fn panels_for<'s, E: Engine>(
+	rows: &Range<usize>,
+	depths: &Range<usize>,
+	scratch: &'s mut Vec<Line>,
+) -> &'s mut [u32] {
+	let panel_words = panel_words::<E>(depths.len().div_ceil(CHUNK));
+	words(scratch, rows.len().div_ceil(E::MR) * panel_words)
+}
+
+/// Hands four rows of a block of A after the other to `put`, the first or the last ones of an octet, with the words of
+/// the panels from theirs on.
 ///
 /// # Safety
-/// The processor must have the kernel's instructions.
+/// The processor must have AVX2, and what else `put` needs.
 #[inline]
 #[target_feature(enable = "avx2")]
-unsafe fn pack_left<'s, E: Engine>(
+pub(super) unsafe fn fill<E: Engine>(
 	a: Matrix<'_>,
-	rows: Range<usize>,
-	depths: Range<usize>,
+	(rows, depths): (Range<usize>, Range<usize>),
 	most_a: u8,
-	scratch: &'s mut Vec<Line>,
-) -> Result<&'s [u32], TooLarge> {
-	let panel_words = panel_words::<E>(depths.len().div_ceil(CHUNK));
-	let panels = words(scratch, rows.len().div_ceil(E::MR) * panel_words);
-	let mut sink = Left::<E> {
+	panels: &mut [u32],
+	put: impl Fn(Octet, bool, &mut [u32]),
+) -> Result<(), TooLarge> {
+	let mut sink = Left::<E, _> {
 		panels,
-		panel_words,
-		most_a,
+		panel_words: panel_words::<E>(depths.len().div_ceil(CHUNK)),
 		limit: Limit::new(most_a),
+		put,
 		engine: PhantomData,
 	};
 	// SAFETY: given by the caller.
 	unsafe { octets::read(a, rows, depths, &mut sink) };
-	if sink.limit.holds() {
-		Ok(sink.panels)
-	} else {
-		Err(TooLarge)
-	}
+	sink.limit.holds().then_some(()).ok_or(TooLarge)
 }
 
 /// Panels of A.
-struct Left<'p, E> {
+struct Left<'p, E, F> {
 	panels: &'p mut [u32],
 	panel_words: usize,
-	most_a: u8,
 	limit: Limit,
+	put: F,
 	engine: PhantomData<E>,
 }
 
-impl<E: Engine> Sink for Left<'_, E> {
+impl<E: Engine, F: Fn(Octet, bool, &mut [u32])> Sink for Left<'_, E, F> {
 	/// Where the first chunks of the first four rows are, and of the last ones.
 	type Place = [usize; 2];
 
@@ -259,9 +308,11 @@ impl<E: Engine> Sink for Left<'_, E> {
 		for (i, place) in places.into_iter().enumerate() {
 			// The last four rows of an octet may lie behind the end.
 			if place < self.panels.len() {
-				let to = &mut self.panels[place + chunk * E::MR * E::WORDS_A..];
-				// SAFETY: given by the caller.
-				unsafe { E::put_a(octet, i == 1, self.most_a, to) };
+				(self.put)(
+					octet,
+					i == 1,
+					&mut self.panels[place + chunk * E::MR * E::WORDS_A..],
+				);
 			}
 		}
 	}

@@ -75,6 +75,24 @@ impl<'a> Matrix<'a> {
 	}
 }
 
+/// A left operand of more bits than a byte has: `scale · high + low`.
+#[derive(Clone, Copy, Debug)]
+pub struct Parts<'a> {
+	pub(super) high: Matrix<'a>,
+	pub(super) low: Matrix<'a>,
+	pub(super) scale: u8,
+}
+
+impl<'a> Parts<'a> {
+	/// # Errors
+	/// [`Error::Length`] if the parts have different sizes.
+	pub fn new(high: Matrix<'a>, low: Matrix<'a>, scale: u8) -> Result<Self, Error> {
+		check_len("rows of the low part", high.rows, low.rows)?;
+		check_len("row of the low part", high.depth, low.depth)?;
+		Ok(Self { high, low, scale })
+	}
+}
+
 /// Largest magnitude, 0 to 128; of nothing, 0.
 pub fn magnitude(x: &[i8]) -> u8 {
 	#[cfg(all(feature = "std", target_arch = "x86_64"))]

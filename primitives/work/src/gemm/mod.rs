@@ -6,7 +6,7 @@
 //!
 //! [`gemm_i8`] and its kin take whole buffers. What they are made of saves more: a [`Matrix`] may lie in memory
 //! transposed, B is [`Packed`] once, and [`multiply_rows`] multiplies strips of A with it, on as many threads as there
-//! are.
+//! are. An A of more bits than a byte has comes in two [`Parts`]; [`multiply_parts`] sums over both at once.
 
 use crate::{
 	error::{check_len, Error},
@@ -30,8 +30,8 @@ mod scalar;
 #[cfg(all(feature = "std", target_arch = "x86_64"))]
 mod simd;
 
-pub use matrix::{magnitude, Layout, Matrix};
-pub use packed::{multiply_rows, Packed, Scratch};
+pub use matrix::{magnitude, Layout, Matrix, Parts};
+pub use packed::{multiply_parts, multiply_rows, Packed, Scratch};
 
 /// The deepest product whose sums fit int32 for all int8 operands.
 pub const MAX_DEPTH: usize = 131_071;

@@ -275,6 +275,18 @@ pub(super) fn get(from: &[u32]) -> __m256i {
 	unsafe { _mm256_loadu_si256(from.as_ptr().cast()) }
 }
 
+/// The first four words.
+///
+/// # Panics
+/// If there are no four words.
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(super) fn get_half(from: &[u32]) -> __m128i {
+	let from = &from[..4];
+	// SAFETY: four words, sixteen bytes; unaligned.
+	unsafe { _mm_loadu_si128(from.as_ptr().cast()) }
+}
+
 /// Asks for the lines of C that a tile will be written to, so that its stores need not wait for memory.
 #[inline]
 #[target_feature(enable = "avx2")]

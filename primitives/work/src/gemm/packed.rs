@@ -4,7 +4,7 @@
 
 #[cfg(all(feature = "std", target_arch = "x86_64"))]
 use super::{blocked::Line, simd::Format};
-use super::{magnitude, scalar, Layout, Matrix};
+use super::{magnitude, scalar, Layout, Matrix, Parts};
 use crate::{
 	error::{check_len, Error},
 	kernel::Kernel,
@@ -44,15 +44,34 @@ impl Packed {
 		#[cfg(all(feature = "std", target_arch = "x86_64"))]
 		{
 			self.format = Format::new(kernel, self.most_a, b.data);
-			if let Some(format) = self.format {
-				format.pack(b, self.most_a, &mut self.lines);
-				return Ok(());
-			}
 		}
-		#[cfg(not(all(feature = "std", target_arch = "x86_64")))]
-		let _ = kernel;
-		scalar::pack(b, &mut self.pairs);
+		self.fill(kernel, b);
 		Ok(())
+	}
+
+	/// As [`Packed::pack`], in the order that is best for left operands in two [`Parts`], each of magnitude `most_a` at
+	/// most. Both [`multiply_parts`] and [`multiply_rows`] work with either order.
+	///
+	/// # Errors
+	/// As [`Packed::pack`].
+	pub fn pack_for_parts(&mut self, kernel: Kernel, b: Matrix<'_>, most_a: u8) -> Result<(), Error> {
+		(self.rows, self.depth, self.most_a) = (b.rows, b.depth, most_a.min(128));
+		#[cfg(all(feature = "std", target_arch = "x86_64"))]
+		{
+			self.format = Format::of_parts(kernel);
+		}
+		self.fill(kernel, b);
+		Ok(())
+	}
+
+	fn fill(&mut self, kernel: Kernel, b: Matrix<'_>) {
+		let _ = kernel;
+		#[cfg(all(feature = "std", target_arch = "x86_64"))]
+		if let Some(format) = self.format {
+			format.pack(b, self.most_a, &mut self.lines);
+			return;
+		}
+		scalar::pack(b, &mut self.pairs);
 	}
 
 	/// Rows of the packed matrix: columns of products.
@@ -71,6 +90,8 @@ impl Packed {
 pub struct Scratch {
 	#[cfg(all(feature = "std", target_arch = "x86_64"))]
 	lines: Vec<Line>,
+	/// Sums of low parts.
+	words: Vec<i32>,
 }
 
 /// Rows of `a · bᵀ` from `first` on, as many as fill `c` (row-major, `b.rows()` columns), written over what `c` held.
@@ -109,6 +130,47 @@ pub fn multiply_rows(
 	}
 	scalar::multiply(&a, &b.pairs, (b.rows, b.depth), c);
 	Ok(())
+}
+
+/// Rows of `scale · (high · bᵀ) + low · bᵀ`, modulo 2^32, as [`multiply_rows`] gives them. `b` is packed for the magnitude
+/// of both parts, best by [`Packed::pack_for_parts`].
+///
+/// # Errors
+/// As [`multiply_rows`].
+pub fn multiply_parts(
+	b: &Packed,
+	a: &Parts<'_>,
+	first: usize,
+	scratch: &mut Scratch,
+	c: &mut [i32],
+) -> Result<(), Error> {
+	#[cfg(all(feature = "std", target_arch = "x86_64"))]
+	if let Some(format) = b.format {
+		let rows = strip(b, a.high, first, c.len())?;
+		if a.high.depth == 0 || c.is_empty() {
+			c.fill(0);
+			return Ok(());
+		}
+		let right = (&b.lines[..], b.rows, b.most_a);
+		if let Some(done) = format.multiply_parts(right, a, rows.clone(), &mut scratch.lines, c) {
+			return done.map_err(|_| {
+				let of = |part| magnitude(&row_major(part, rows.clone()));
+				Error::Magnitude {
+					most: b.most_a,
+					got: of(a.high).max(of(a.low)),
+				}
+			});
+		}
+	}
+	multiply_rows(b, a.high, first, scratch, c)?;
+	let mut low = core::mem::take(&mut scratch.words);
+	low.resize(c.len(), 0);
+	let done = multiply_rows(b, a.low, first, scratch, &mut low);
+	for (c, low) in c.iter_mut().zip(&low) {
+		*c = c.wrapping_mul(a.scale.into()).wrapping_add(*low);
+	}
+	scratch.words = low;
+	done
 }
 
 /// The rows of `a` that `len` values of a product with `b` come from.

@@ -9,7 +9,7 @@ use super::{
 	avx2_pairs::Pairs,
 	avx512::Vnni,
 	blocked::{self, Line, TooLarge},
-	magnitude, Matrix,
+	magnitude, Matrix, Parts,
 };
 use crate::kernel::{Kernel, Kind};
 use alloc::vec::Vec;
@@ -48,6 +48,15 @@ impl Format {
 		}
 	}
 
+	/// For a left operand in two parts.
+	pub(super) fn of_parts(kernel: Kernel) -> Option<Self> {
+		match kernel.0 {
+			Kind::Scalar => None,
+			Kind::Avx2 => Some(Self(Words::Pairs)),
+			Kind::Avx512Vnni => Some(Self(Words::Vnni)),
+		}
+	}
+
 	/// Packs the right operand.
 	pub(super) fn pack(self, b: Matrix<'_>, most_a: u8, memory: &mut Vec<Line>) {
 		// SAFETY: there is a kernel, so the processor has its instructions.
@@ -75,11 +84,27 @@ impl Format {
 		// SAFETY: as above.
 		unsafe {
 			match self.0 {
-				Words::Bytes4 => blocked::multiply::<Bytes<4>>(b, a, rows, scratch, c),
-				Words::Bytes2 => blocked::multiply::<Bytes<2>>(b, a, rows, scratch, c),
-				Words::Pairs => blocked::multiply::<Pairs>(b, a, rows, scratch, c),
-				Words::Vnni => blocked::multiply::<Vnni>(b, a, rows, scratch, c),
+				Words::Bytes4 => blocked::multiply::<Bytes<4>>(b, &a, rows, scratch, c),
+				Words::Bytes2 => blocked::multiply::<Bytes<2>>(b, &a, rows, scratch, c),
+				Words::Pairs => blocked::multiply::<Pairs>(b, &a, rows, scratch, c),
+				Words::Vnni => blocked::multiply::<Vnni>(b, &a, rows, scratch, c),
 			}
+		}
+	}
+
+	/// As [`Format::multiply`], of a left operand in two parts; `None` if the format has no code for that.
+	pub(super) fn multiply_parts(
+		self,
+		b: (&[Line], usize, u8),
+		a: &Parts<'_>,
+		rows: Range<usize>,
+		scratch: &mut Vec<Line>,
+		c: &mut [i32],
+	) -> Option<Result<(), TooLarge>> {
+		match self.0 {
+			// SAFETY: as above.
+			Words::Pairs => Some(unsafe { blocked::multiply::<Pairs>(b, a, rows, scratch, c) }),
+			_ => None,
 		}
 	}
 }

@@ -55,6 +55,89 @@ fn both_layouts(a: &[i8], b: &[i8], (m, n, k): Sizes, expected: &[i32]) {
 	}
 }
 
+/// Left operands in two parts: every kernel, both orders of the right operand, both layouts, whole and in strips.
+fn parts_equal([high, low]: [&[i8]; 2], scale: u8, b: &[i8], (m, n, k): Sizes) {
+	let [of_high, of_low] = [high, low].map(|a| reference(a, b, (m, n, k)));
+	let sum = |(high, low): (&i32, &i32)| high * i32::from(scale) + low;
+	let expected: Vec<i32> = of_high.iter().zip(&of_low).map(sum).collect();
+	let [turned_high, turned_low] = [high, low].map(|a| turned(a, m, k));
+	let (mut packed, mut scratch) = (Packed::default(), Scratch::default());
+	let most = magnitude(high).max(magnitude(low));
+	for kernel in Kernel::available() {
+		for for_parts in [true, false] {
+			let right = Matrix::by_row(b, n, k).unwrap();
+			match for_parts {
+				true => packed.pack_for_parts(kernel, right, most).unwrap(),
+				false => packed.pack(kernel, right, most).unwrap(),
+			}
+			for high in [Matrix::by_row(high, m, k), Matrix::by_depth(&turned_high, m, k)] {
+				for low in [Matrix::by_row(low, m, k), Matrix::by_depth(&turned_low, m, k)] {
+					let parts = Parts::new(high.unwrap(), low.unwrap(), scale).unwrap();
+					for (first, count) in [(0, m), (m / 3, m - m / 3), (m, 0)] {
+						let mut c = vec![77; count * n];
+						multiply_parts(&packed, &parts, first, &mut scratch, &mut c).unwrap();
+						let place = (kernel.name(), for_parts, first);
+						assert_eq!(
+							c,
+							expected[first * n..][..count * n],
+							"{place:?} {m} {n} {k} {scale}"
+						);
+					}
+				}
+			}
+			// The order for parts serves whole operands too.
+			let mut c = vec![77; m * n];
+			let whole = Matrix::by_row(low, m, k).unwrap();
+			multiply_rows(&packed, whole, 0, &mut scratch, &mut c).unwrap();
+			assert_eq!(c, of_low, "{} {m} {n} {k}", kernel.name());
+		}
+	}
+}
+
+#[test]
+fn operands_in_two_parts_should_be_exact_on_extremes() {
+	let (m, n, k) = (13, 35, 70);
+	for scale in [0, 1, 64, 254, 255] {
+		for (x, y) in [(-128, -128), (127, 127), (63, 63), (-63, 63), (127, -128)] {
+			for z in [-128, 63, 127] {
+				parts_equal(
+					[&vec![x; m * k], &vec![y; m * k]],
+					scale,
+					&vec![z; n * k],
+					(m, n, k),
+				);
+			}
+		}
+	}
+	parts_equal([&[], &[]], 64, &[1; 4], (0, 1, 4));
+	parts_equal([&[], &[]], 64, &[], (2, 2, 0));
+}
+
+#[test]
+fn parts_that_do_not_belong_together_should_be_refused() {
+	let matrix = |rows: usize, depth: usize| Matrix::by_row(&[1; 12][..rows * depth], rows, depth).unwrap();
+	assert!(Parts::new(matrix(3, 4), matrix(4, 3), 64).is_err());
+	assert!(Parts::new(matrix(3, 4), matrix(3, 2), 64).is_err());
+	let parts =
+		|low: &'static [i8]| Parts::new(matrix(3, 4), Matrix::by_row(low, 3, 4).unwrap(), 64).unwrap();
+	for kernel in Kernel::available() {
+		let mut packed = Packed::default();
+		packed.pack_for_parts(kernel, matrix(2, 4), 1).unwrap();
+		let run = |low, len| {
+			let mut c = vec![0; len];
+			multiply_parts(&packed, &parts(low), 0, &mut Scratch::default(), &mut c)
+		};
+		assert_eq!(run(&[1; 12], 6), Ok(()));
+		assert!(matches!(run(&[1; 12], 5), Err(Error::Length { .. })));
+		assert!(matches!(run(&[1; 12], 8), Err(Error::OutOfRange { .. })));
+		let large = [1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, -2];
+		let refused = Err(Error::Magnitude { most: 1, got: 2 });
+		assert_eq!(run(Box::leak(Box::new(large)), 6), refused, "{}", kernel.name());
+		// Other rows do not matter.
+		assert_eq!(run(Box::leak(Box::new(large)), 4), Ok(()));
+	}
+}
+
 fn turned(x: &[i8], rows: usize, depth: usize) -> Vec<i8> {
 	(0..depth)
 		.flat_map(|l| (0..rows).map(move |row| x[row * depth + l]))
@@ -307,6 +390,17 @@ proptest! {
 	#[test]
 	fn all_kernels_should_agree(m in 1usize..40, n in 1usize..70, k in 1usize..200, label in any::<u8>()) {
 		all_equal(&bytes(label, m * k), &bytes(label.wrapping_add(1), n * k), (m, n, k));
+	}
+
+	#[test]
+	fn all_kernels_should_agree_on_operands_in_two_parts(
+		(m, n, k) in (1usize..30, 1usize..50, 1usize..150),
+		(most, scale) in (0u8..=128, any::<u8>()),
+		label in any::<u8>(),
+	) {
+		let part = |label: u8| narrow(label, m * k, most);
+		let b = bytes(label, n * k);
+		parts_equal([&part(label.wrapping_add(1)), &part(label.wrapping_add(2))], scale, &b, (m, n, k));
 	}
 
 	#[test]
