@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 //! Products of int8 matrices on one thread: billions of multiply-accumulates a second for the shapes of training, both
-//! layouts of both operands, every kernel. Packing is part of the time. The ways run in turn, and the fastest of each
-//! counts.
+//! layouts of both operands, every kernel; and left operands in two parts, as two products that are added up and as one.
+//! Packing is part of the time. The ways run in turn, and the fastest of each counts.
 //!
 //! ```text
 //! cargo bench --package poaiw-benches --bench gemm
@@ -10,7 +10,7 @@
 
 use poaiw_program::random::mix;
 use poaiw_work::{
-	gemm::{multiply_rows, Layout, Matrix, Packed, Scratch},
+	gemm::{multiply_parts, multiply_rows, Layout, Matrix, Packed, Parts, Scratch},
 	kernel::Kernel,
 };
 use std::{
@@ -41,37 +41,51 @@ const MOST: [u8; 2] = [63, 127];
 
 fn main() {
 	println!(
-		"{:<20}{:<14}{:>10}{:>10}{:>10}{:>10}",
-		"m x n x k", "kernel", "int7", "by depth", "int8", "by depth"
+		"{:<20}{:<14}{:>10}{:>10}{:>10}{:>10}{:>12}{:>10}",
+		"m x n x k", "kernel", "int7", "by depth", "int8", "by depth", "two parts", "as one"
 	);
 	let kernels: Vec<Kernel> = Kernel::available().collect();
 	for shape in SHAPES {
 		let (m, n, k, count) = shape;
 		for (kernel, best) in kernels.iter().zip(fastest(&kernels, shape)) {
 			print!("{:<20}{:<14}", format!("{m} x {n} x {k}"), kernel.name());
-			for time in best {
-				print!("{:>10.1}", (count * m * n * k) as f64 / time.as_secs_f64() / 1e9);
+			let rates = best.map(|time| (count * m * n * k) as f64 / time.as_secs_f64() / 1e9);
+			for (rate, width) in rates.into_iter().zip([10, 10, 10, 10, 12, 10]) {
+				print!("{rate:>width$.1}");
 			}
 			println!();
 		}
 	}
 }
 
-/// The times of every kernel: magnitudes, and of each both layouts.
-fn fastest(kernels: &[Kernel], shape: (usize, usize, usize, usize)) -> Vec<[Duration; 4]> {
+/// Ways of multiplying: magnitudes, and of each both layouts; two parts of int7, one by one and as one.
+const WAYS: usize = 6;
+
+/// The times of every kernel, in all ways.
+fn fastest(kernels: &[Kernel], shape: (usize, usize, usize, usize)) -> Vec<[Duration; WAYS]> {
 	let (m, n, k, count) = shape;
 	let operands = MOST.map(|most| (data(1, count * m * k, most), data(2, count * n * k, most)));
-	let mut memory = (Packed::default(), Scratch::default(), vec![0; m * n]);
-	let mut best = vec![[Duration::MAX; 4]; kernels.len()];
+	let mut memory = (
+		Packed::default(),
+		Scratch::default(),
+		vec![0; m * n],
+		vec![0; m * n],
+	);
+	let mut best = vec![[Duration::MAX; WAYS]; kernels.len()];
 	let end = Instant::now() + Duration::from_millis(500);
 	while Instant::now() < end {
 		for (kernel, best) in kernels.iter().zip(&mut best) {
 			for (way, best) in best.iter_mut().enumerate() {
-				let (a, b) = &operands[way / 2];
-				let (layout, most) = (LAYOUTS[way % 2], MOST[way / 2]);
+				let (a, b) = &operands[way / 2 % 2];
 				let mut run = || {
 					let start = Instant::now();
-					products(*kernel, (a, b), shape, (layout, most), &mut memory);
+					match way {
+						4 | 5 => parts(*kernel, (a, b), shape, way == 5, &mut memory),
+						_ => {
+							let kind = (LAYOUTS[way % 2], MOST[way / 2]);
+							products(*kernel, (a, b), shape, kind, &mut memory);
+						}
+					}
 					start.elapsed()
 				};
 				// Once to have the operands in the caches, whatever ran before.
@@ -90,12 +104,15 @@ fn data(seed: u32, len: usize, most: u8) -> Vec<i8> {
 	(0..len as u32).map(|i| value(i) as i8).collect()
 }
 
+/// What products are packed into, a product, and that of a low part.
+type Memory = (Packed, Scratch, Vec<i32>, Vec<i32>);
+
 fn products(
 	kernel: Kernel,
 	(a, b): (&[i8], &[i8]),
 	(m, n, k, _): (usize, usize, usize, usize),
 	(layout, most): (Layout, u8),
-	(packed, scratch, c): &mut (Packed, Scratch, Vec<i32>),
+	(packed, scratch, c, _): &mut Memory,
 ) {
 	for (a, b) in a.chunks_exact(m * k).zip(b.chunks_exact(n * k)) {
 		let (a, b) = (
@@ -104,5 +121,30 @@ fn products(
 		);
 		packed.pack(kernel, b, most).unwrap();
 		multiply_rows(packed, a, 0, scratch, black_box(c)).unwrap();
+	}
+}
+
+/// Products of `64 · a + a`: the right operand is packed once, whichever way.
+fn parts(
+	kernel: Kernel,
+	(a, b): (&[i8], &[i8]),
+	(m, n, k, _): (usize, usize, usize, usize),
+	as_one: bool,
+	(packed, scratch, c, low): &mut Memory,
+) {
+	for (a, b) in a.chunks_exact(m * k).zip(b.chunks_exact(n * k)) {
+		let (a, b) = (Matrix::by_row(a, m, k).unwrap(), Matrix::by_row(b, n, k).unwrap());
+		if as_one {
+			packed.pack_for_parts(kernel, b, MOST[0]).unwrap();
+			let a = Parts::new(a, a, 64).unwrap();
+			multiply_parts(packed, &a, 0, scratch, black_box(c)).unwrap();
+			continue;
+		}
+		packed.pack(kernel, b, MOST[0]).unwrap();
+		multiply_rows(packed, a, 0, scratch, black_box(c)).unwrap();
+		multiply_rows(packed, a, 0, scratch, black_box(low)).unwrap();
+		for (c, low) in c.iter_mut().zip(&*low) {
+			*c = 64 * *c + *low;
+		}
 	}
 }

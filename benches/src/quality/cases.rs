@@ -84,6 +84,13 @@ pub const CASES: &[Case] = &[
 		rates: TEXT_RATES,
 		kind: Kind::Text,
 	},
+	Case {
+		name: "char-256",
+		title: "Shakespeare by characters, transformer, 4 layers of width 192, windows of 256",
+		score: Score::Loss,
+		rates: TEXT_RATES,
+		kind: Kind::Text,
+	},
 ];
 
 /// A case with its data.
