@@ -7,11 +7,14 @@
 //! A plan changes the order of instructions and where their outputs live, and no bit of them: all operations are pure.
 //! The reference is [`crate::interpreter::run_program`], which executes one instruction after the other.
 //!
-//! [`rewrite`] leaves out what products can do by themselves, [`local`] knows which rows an operation needs, [`stage`]
-//! joins instructions, [`strips`] and [`run`] execute them; [`constants`] are packed once for many runs.
+//! [`rewrite`] leaves out what products can do by themselves, [`local`] knows which rows an operation needs, [`order`] and
+//! [`stage`] join instructions, [`memory`] says where their tensors live, [`strips`] and [`run`] execute them;
+//! [`constants`] are packed once for many runs.
 
 mod constants;
 mod local;
+mod memory;
+mod order;
 mod rewrite;
 pub(crate) mod run;
 mod stage;
@@ -150,7 +153,7 @@ impl Plan {
 		let kept = kept(program);
 		let mut rewritten = nodes(program, &flips(program, &kept));
 		join_parts(program, &mut rewritten, &kept);
-		let items = stage::schedule(program, rewritten, &kept, strip_bytes);
+		let items = order::schedule(program, rewritten, &kept, strip_bytes);
 		let joined = Self::of(program, items, &kept);
 		let own = nodes(program, &[]).into_iter().map(Item::One).collect();
 		let own = Self::of(program, own, &kept);

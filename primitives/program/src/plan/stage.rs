@@ -7,21 +7,20 @@
 
 use super::{
 	local::{gcd, Local, Part},
-	Item, Node,
+	memory::{assign, bytes, memory},
+	Node,
 };
 use crate::{
 	execute::product::PANEL,
 	op::Op,
 	program::{Program, TensorId},
-	tensor::{Element, TensorDecl},
+	tensor::TensorDecl,
 };
 use alloc::{
 	collections::{BTreeMap, BTreeSet},
 	vec::Vec,
 };
 
-/// How many instructions further on are looked at for a stage.
-const WINDOW: usize = 512;
 /// Most bytes of one unit: a strip is at least a unit, and has to stay in a cache.
 const MAX_UNIT_BYTES: u64 = 1 << 20;
 /// Most bytes of so many units that a panel is filled.
@@ -96,81 +95,8 @@ pub(crate) struct Stage {
 	pub(crate) product_units: u32,
 }
 
-/// Puts instructions into the order in which they run.
-pub(super) fn schedule(program: &Program, nodes: Vec<Node>, kept: &[bool], strip_bytes: u64) -> Vec<Item> {
-	let mut order = Order {
-		program,
-		there: program.inputs.iter().map(|i| i.tensor).collect(),
-		users: BTreeMap::new(),
-		nodes: nodes.into_iter().map(Some).collect(),
-		items: Vec::new(),
-		strip_bytes,
-	};
-	for node in order.nodes.iter().flatten() {
-		for arg in &node.inputs {
-			*order.users.entry(arg.tensor).or_default() += 1;
-		}
-	}
-	for at in 0..order.nodes.len() {
-		let Some(first) = order.nodes.get_mut(at).and_then(Option::take) else {
-			continue;
-		};
-		match Stage::begin(program, first) {
-			Err(alone) => order.run(alone),
-			Ok(stage) => order.join(stage, at, kept),
-		}
-	}
-	order.items
-}
-
-struct Order<'a> {
-	program: &'a Program,
-	/// Tensors whose value is there.
-	there: BTreeSet<TensorId>,
-	/// How often every tensor is read.
-	users: BTreeMap<TensorId, usize>,
-	/// Instructions that do not run yet.
-	nodes: Vec<Option<Node>>,
-	items: Vec<Item>,
-	strip_bytes: u64,
-}
-
-impl Order<'_> {
-	fn run(&mut self, node: Node) {
-		self.there.insert(node.output);
-		self.items.push(Item::One(node));
-	}
-
-	/// Adds all that can join a stage; small instructions that do not need it run before it.
-	fn join(&mut self, mut stage: Growing, first: usize, kept: &[bool]) {
-		for at in first + 1..self.nodes.len().min(first + WINDOW) {
-			let Some(place) = self.nodes.get_mut(at) else {
-				break;
-			};
-			let Some(node) = place.take() else { continue };
-			if node.small && node.inputs.iter().all(|a| self.there.contains(&a.tensor)) {
-				self.run(node);
-				continue;
-			}
-			if let Err(node) = stage.add(self.program, &self.there, node) {
-				if let Some(place) = self.nodes.get_mut(at) {
-					*place = Some(node);
-				}
-			}
-		}
-		match stage.finish(&self.users, kept, self.strip_bytes) {
-			Err(alone) => self.run(alone),
-			Ok(stage) => {
-				let written = stage.nodes.iter().map(|n| n.node.output);
-				self.there.extend(written);
-				self.items.push(Item::Stage(stage));
-			}
-		}
-	}
-}
-
 /// A stage to which instructions are added.
-struct Growing {
+pub(super) struct Growing {
 	nodes: Vec<(Node, Local)>,
 	/// Tensors that are read or written by rows: rows of a unit, and the declaration.
 	rows: BTreeMap<TensorId, (u32, TensorDecl)>,
@@ -187,7 +113,7 @@ fn units(decl: &TensorDecl, rows: u32) -> u32 {
 
 impl Stage {
 	/// A stage that begins with an instruction, which is given back if it does not work by rows.
-	fn begin(program: &Program, mut node: Node) -> Result<Growing, Node> {
+	pub(super) fn begin(program: &Program, mut node: Node) -> Result<Growing, Node> {
 		let (Some(local), Some(out)) = (node.local.take(), program.tensor(node.output)) else {
 			return Err(node);
 		};
@@ -226,7 +152,12 @@ impl Growing {
 	}
 
 	/// Adds an instruction, or gives it back if it can't run in this stage or has nothing to do with it.
-	fn add(&mut self, program: &Program, there: &BTreeSet<TensorId>, mut node: Node) -> Result<(), Node> {
+	pub(super) fn add(
+		&mut self,
+		program: &Program,
+		there: &BTreeSet<TensorId>,
+		mut node: Node,
+	) -> Result<(), Node> {
 		let Some(local) = node.local.take() else {
 			return Err(node);
 		};
@@ -332,7 +263,7 @@ impl Growing {
 	}
 
 	/// The stage; the instruction itself if there is only one.
-	fn finish(
+	pub(super) fn finish(
 		mut self,
 		users: &BTreeMap<TensorId, usize>,
 		kept: &[bool],
@@ -425,76 +356,5 @@ fn weight(node: &Node, rows: &Rows) -> u64 {
 	match node.op {
 		Op::Product | Op::GroupProduct { .. } => out.saturating_mul(16),
 		_ => out.max(first.map_or(0, |(_, d)| d.elements())),
-	}
-}
-
-/// Bytes of a unit.
-fn bytes(tensor: &StageTensor) -> u64 {
-	u64::from(tensor.rows) * u64::from(tensor.decl.row_bytes())
-}
-
-/// Bytes that a unit takes of all memory, scratch buffers being shared.
-fn memory(tensors: &[StageTensor]) -> u64 {
-	let mut scratch: BTreeMap<(bool, usize), u64> = BTreeMap::new();
-	let mut sum = 0u64;
-	for tensor in tensors {
-		match tensor.home {
-			Home::Scratch(number) => {
-				let most = scratch
-					.entry((tensor.decl.element == Element::I32, number))
-					.or_default();
-				*most = bytes(tensor).max(*most);
-			}
-			_ => sum = sum.saturating_add(bytes(tensor)),
-		}
-	}
-	sum.saturating_add(scratch.values().sum())
-}
-
-/// Gives every scratch tensor a buffer, which another one gets after its last use; the outputs of the first `products`
-/// instructions get panels of their own. Bytes and words have buffers of their own.
-fn assign(nodes: &[Member], products: usize, tensors: &mut [StageTensor]) {
-	for (panel, node) in nodes.iter().take(products).enumerate() {
-		if let Some(StageTensor { home, .. }) = tensors.get_mut(node.output) {
-			if matches!(home, Home::Scratch(_)) {
-				*home = Home::Panel(panel);
-			}
-		}
-	}
-	let strips = |node: &Member| -> BTreeSet<usize> {
-		let number = |source: &Source| match source {
-			Source::Strip(number) => Some(*number),
-			Source::Whole(_) => None,
-		};
-		node.sources.iter().filter_map(number).collect()
-	};
-	let mut last = BTreeMap::new();
-	for (n, node) in nodes.iter().enumerate() {
-		last.extend(strips(node).into_iter().map(|number| (number, n)));
-	}
-	// Buffers that nobody has at present, and how many there are.
-	let mut free: [(Vec<usize>, usize); 2] = Default::default();
-	for (n, node) in nodes.iter().enumerate() {
-		if let Some(tensor) = tensors.get_mut(node.output) {
-			let kind = usize::from(tensor.decl.element == Element::I32);
-			if let (Home::Scratch(buffer), Some((free, count))) = (&mut tensor.home, free.get_mut(kind)) {
-				*buffer = free.pop().unwrap_or_else(|| {
-					*count += 1;
-					*count - 1
-				});
-			}
-		}
-		for number in strips(node)
-			.into_iter()
-			.filter(|number| last.get(number) == Some(&n))
-		{
-			let Some(tensor) = tensors.get(number) else {
-				continue;
-			};
-			let kind = usize::from(tensor.decl.element == Element::I32);
-			if let (Home::Scratch(buffer), Some((free, _))) = (tensor.home, free.get_mut(kind)) {
-				free.push(buffer);
-			}
-		}
 	}
 }
