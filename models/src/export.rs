@@ -20,7 +20,8 @@ pub const ARCHITECTURE: &str = "poaiw.architecture";
 pub const CARD: &str = "poaiw.card";
 
 /// The weights of a downloaded result as a safetensors file: `value = integer · 2^unit` with the unit of the optimiser's
-/// weights (-24 up to a rate of 0.0039), rounded to float32.
+/// weights (-24 up to a rate of 0.0039), rounded to float32. (The state does not say its unit: the architecture of
+/// another task, with another rate, gives other numbers.)
 ///
 /// A text model carries its own description; for other models the architecture of the task is needed, and matrices
 /// are named `layer.0.weight`, `layer.1.weight`, ….

@@ -94,7 +94,7 @@ pub fn short_quotient(x: i32, divisor: i32) -> i32 {
 /// Parameters of [`crate::Op::Adam`] that are the same for a whole tensor.
 #[derive(Clone, Copy, Debug)]
 pub struct Update<W> {
-	/// Learning rate, unit `2^-24`.
+	/// Learning rate, in the unit of the weights.
 	pub rate: W,
 	/// Bias correction, unit `2^-14`.
 	pub correction: W,

@@ -84,11 +84,12 @@ impl Writer {
 	/// A product of an operand in two parts, by a scale that a byte may have or not.
 	fn sum_of_parts(&mut self, [high, low, b]: [TensorId; 3]) -> Option<TensorId> {
 		let sizes = (Element::I32, self.decl(high).rows, self.decl(b).rows);
+		let of_low = (Element::I32, self.decl(low).rows, self.decl(b).rows);
 		let value = [64, 1, 255, 256, 0, -2][self.rng.below(6) as usize];
 		let scale = self.emit(Op::Constant { value }, &[], (Element::I32, 1, 1))?;
 		let high = self.emit(Op::Product, &[high, b], sizes)?;
 		let high = self.emit(Op::Multiply { shift: 0 }, &[high, scale], sizes)?;
-		let low = self.emit(Op::Product, &[low, b], sizes)?;
+		let low = self.emit(Op::Product, &[low, b], of_low)?;
 		self.emit(Op::Add, &[high, low], sizes)
 	}
 
@@ -181,7 +182,8 @@ impl Writer {
 			21 | 22 => {
 				let high = self.pick(I8, any)?;
 				let d = self.decl(high);
-				let low = self.pick(I8, |e| (e.rows, e.cols) == (d.rows, d.cols))?;
+				// A single row is spread over all of them.
+				let low = self.pick(I8, |e| [1, d.rows].contains(&e.rows) && e.cols == d.cols)?;
 				let b = self.pick(I8, |e| e.cols == d.cols)?;
 				self.sum_of_parts([high, low, b])
 			}
@@ -200,7 +202,16 @@ fn random(seed: u32, rows: u32, cols: u32) -> (Program, Vec<Tensor>) {
 	let words = TensorDecl::new(Element::I32, rows, cols, -100_000, 100_000);
 	let bytes = TensorDecl::new(Element::I8, rows, cols, -63, 63);
 	let square = TensorDecl::new(Element::I8, cols, cols, -63, 63);
-	for decl in [words, words, bytes, bytes, square, TensorDecl::scalar(0, 1 << 20)] {
+	let row = TensorDecl::new(Element::I8, 1, cols, -63, 63);
+	for decl in [
+		words,
+		words,
+		bytes,
+		bytes,
+		row,
+		square,
+		TensorDecl::scalar(0, 1 << 20),
+	] {
 		w.input(decl);
 	}
 	for _ in 0..40 {
@@ -334,10 +345,10 @@ fn a_layer_should_be_one_stage_up_to_its_largest_magnitude() {
 	assert_eq!(Plan::new(&program).joined(), (1, 3));
 }
 
-/// A layer whose input has two parts.
-fn layer_of_parts(rows: u32) -> Program {
+/// A layer whose input has two parts, the low one of so many rows.
+fn layer_of_parts(rows: u32, low_rows: u32) -> Program {
 	let mut w = Writer::new(1);
-	let [high, low] = [(); 2].map(|()| w.input(TensorDecl::new(Element::I8, rows, 64, -63, 63)));
+	let [high, low] = [rows, low_rows].map(|rows| w.input(TensorDecl::new(Element::I8, rows, 64, -63, 63)));
 	let b = w.input(TensorDecl::new(Element::I8, 96, 64, -63, 63));
 	let scale = w
 		.emit(Op::Constant { value: 64 }, &[], (Element::I32, 1, 1))
@@ -345,7 +356,9 @@ fn layer_of_parts(rows: u32) -> Program {
 	let sizes = (Element::I32, rows, 96);
 	let z = w.emit(Op::Product, &[high, b], sizes).unwrap();
 	let z = w.emit(Op::Multiply { shift: 0 }, &[z, scale], sizes).unwrap();
-	let y = w.emit(Op::Product, &[low, b], sizes).unwrap();
+	let y = w
+		.emit(Op::Product, &[low, b], (Element::I32, low_rows, 96))
+		.unwrap();
 	let sum = w.emit(Op::Add, &[z, y], sizes).unwrap();
 	let out = w.emit(Op::Relu, &[sum], sizes).unwrap();
 	w.program.outputs = vec![out];
@@ -354,7 +367,7 @@ fn layer_of_parts(rows: u32) -> Program {
 
 #[test]
 fn the_products_of_two_parts_should_be_one() {
-	let program = layer_of_parts(100);
+	let program = layer_of_parts(100, 100);
 	let tensors = tensors_for(&program);
 	let plan = Plan::new(&program);
 	// The product and Relu.
@@ -380,8 +393,19 @@ fn the_products_of_two_parts_should_be_one() {
 }
 
 #[test]
+fn a_low_part_that_is_spread_over_all_rows_should_stay_a_product_of_its_own() {
+	let program = layer_of_parts(100, 1);
+	let tensors = tensors_for(&program);
+	let plan = Plan::new(&program);
+	let mut buffers = Buffers::default();
+	let all = given(&tensors);
+	let done = run_planned(&mut buffers, &program, &plan, CONTEXT, all, |_| false, |_, _| ());
+	assert_eq!(done.unwrap(), one_by_one(&program, &tensors));
+}
+
+#[test]
 fn a_product_that_somebody_else_reads_should_stay() {
-	let mut program = layer_of_parts(100);
+	let mut program = layer_of_parts(100, 100);
 	let tensors = tensors_for(&program);
 	let whole = program.clone();
 	for pinned in [1, 2, 3] {

@@ -319,7 +319,8 @@ pub enum Op {
 	#[codec(index = 25)]
 	BiasCorrection,
 	/// `w, m, v i32 [r, c], rate i32 [1, 1], correction i32 [1, 1] -> [r, c]`: Adam with a mean of magnitudes in place of the
-	/// root of the mean square. `w` has unit `2^-24`, `m` and `v` the gradient's unit, the rate `2^-24`, the correction `2^-14`.
+	/// root of the mean square. `w` and the rate have one unit (`2^-24` unless the rate needs a
+	/// coarser one), `m` and `v` the gradient's unit, the correction `2^-14`.
 	/// Formula: `m = |m| < 8 ? 0 : m; v = max(v, 64); n = max(bl(v) - 15, 0);
 	/// u = clamp((clamp(m >> n, -2^18, 2^18) << 12) / max(v >> n, 1), -16384, 16384);
 	/// u = clamp(rsh(u * correction, 14), -16384, 16384);

@@ -2,7 +2,7 @@
 
 //! Data sets that stay the same from run to run, with what the products of a plan need of them packed once.
 
-use super::{run::pack_right, Plan, Right};
+use super::{run::pack_right, Plan, Right, SPARE_BYTES};
 use crate::{
 	execute::Vectors,
 	program::{Program, Role},
@@ -41,8 +41,8 @@ impl<'a> Constant<'a> {
 pub struct Constants<'a>(Vec<(u16, Constant<'a>)>);
 
 impl<'a> Constants<'a> {
-	/// Packs what the products of a plan read as their right operands. Other plans and vectors can be given the same
-	/// constants: they pack for themselves what is not there.
+	/// Packs what the products of a plan read as their right operands, up to twice the bytes of all sets and a bit. Other
+	/// plans and vectors can be given the same constants: they pack for themselves what is not there.
 	pub fn new(
 		program: &Program,
 		plan: &Plan,
@@ -50,6 +50,12 @@ impl<'a> Constants<'a> {
 		sets: impl IntoIterator<Item = (u16, &'a Tensor)>,
 	) -> Self {
 		let rights: Vec<Right> = plan.items.iter().flat_map(|item| item.rights()).collect();
+		let sets: Vec<(u16, &'a Tensor)> = sets.into_iter().collect();
+		let size =
+			|set: &Tensor| u64::from(set.rows()) * u64::from(set.cols()) * u64::from(set.element().bytes());
+		let bytes = sets.iter().map(|(_, set)| size(set)).fold(0, u64::saturating_add);
+		// Narrow operands take more than that when they are packed.
+		let mut room = bytes.saturating_mul(2).saturating_add(SPARE_BYTES);
 		let constant = |(n, tensor): (u16, &'a Tensor)| {
 			let input = program.inputs.iter().find(|i| i.role == Role::Data(n));
 			let packed = |parts: bool| {
@@ -60,8 +66,12 @@ impl<'a> Constants<'a> {
 				};
 				let right = rights.iter().find(of_this)?;
 				let mut packed = Packed::default();
+				if room == 0 {
+					return None;
+				}
 				// What can't be packed is refused when it is run.
 				pack_right(right, tensor, vectors, &mut packed).ok()?;
+				room = room.saturating_sub(packed.bytes() as u64);
 				Some((parts, packed))
 			};
 			let constant = Constant {

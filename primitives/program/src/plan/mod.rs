@@ -33,15 +33,16 @@ pub(crate) use stage::Stage;
 
 /// Bytes of a strip: most of a second-level cache, as some of it is read by every strip.
 const STRIP_BYTES: u64 = 192 << 10;
-/// Most bytes of a packed operand for each of its values.
+/// Most bytes of a packed operand for each of its values, and to what its rows are filled up.
 const PACKED_BYTES: u64 = 4;
+const PACKED_ROWS: u32 = 16;
 /// Memory that a plan may need beyond twice what its program needs in its own order.
 const SPARE_BYTES: u64 = 256 << 20;
 /// Elements up to which an instruction is so small that it runs by itself, before the stages that may need it.
 const SMALL: u64 = 64;
 
 /// An input of an instruction.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Arg {
 	/// The tensor that is read.
 	pub(crate) tensor: TensorId,
@@ -85,7 +86,7 @@ pub(crate) struct Factors {
 }
 
 /// How the right operand of a product is packed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Right {
 	/// The operand.
 	pub(crate) operand: Arg,
@@ -183,12 +184,12 @@ impl Plan {
 				bytes = bytes.saturating_add(size(&id));
 				alive.insert(id);
 			}
-			let packed: BTreeSet<TensorId> = item.products().map(|p| p.operands[1].tensor).collect();
-			let packed = packed
-				.iter()
-				.map(size)
-				.fold(0, u64::saturating_add)
-				.saturating_mul(PACKED_BYTES);
+			let packed: BTreeSet<Right> = item.nodes().filter_map(Node::right).collect();
+			let packed = packed.iter().map(|right| {
+				let decl = program.tensor(right.operand.tensor);
+				decl.map_or(0, |decl| packed_bytes(right, decl))
+			});
+			let packed = packed.fold(0, u64::saturating_add);
 			peak = peak.max(bytes.saturating_add(packed));
 			for id in dead.iter().filter(|id| alive.remove(id)) {
 				bytes = bytes.saturating_sub(size(id));
@@ -254,6 +255,16 @@ impl Item {
 		let stage = matches!(self, Item::Stage(_));
 		self.nodes().filter_map(Node::right).filter(move |_| stage)
 	}
+}
+
+/// Most bytes of a packed operand.
+fn packed_bytes(right: &Right, decl: &TensorDecl) -> u64 {
+	let (rows, depth) = match right.operand.flipped {
+		false => (decl.rows, decl.cols),
+		true => (decl.cols, decl.rows),
+	};
+	let rows = u64::from(rows).next_multiple_of(PACKED_ROWS.into());
+	rows.saturating_mul(depth.into()).saturating_mul(PACKED_BYTES)
 }
 
 /// Which tensors outlive the run.

@@ -99,7 +99,15 @@ pub(super) fn join_parts(program: &Program, nodes: &mut Vec<Node>, kept: &[bool]
 			(kept.get(id.0 as usize) == Some(&false)).then_some((at, nodes.get(at)?))
 		};
 		let scale_of = |id: TensorId| constants.iter().find(|(c, _)| *c == id).map(|(_, value)| *value);
-		let Some((joined, parts)) = nodes.get(n).and_then(|sum| parts(sum, find, scale_of)) else {
+		// An addition may spread a row over the other tensor: then the parts have other sizes.
+		let sizes = |id: TensorId| program.tensor(id).map(|d| (d.rows, d.cols));
+		let alike = |sum: &&Node| {
+			sum.inputs
+				.iter()
+				.all(|arg| sizes(arg.tensor) == sizes(sum.output))
+		};
+		let sum = nodes.get(n).filter(alike);
+		let Some((joined, parts)) = sum.and_then(|sum| parts(sum, find, scale_of)) else {
 			continue;
 		};
 		for at in parts {

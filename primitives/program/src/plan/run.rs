@@ -178,6 +178,7 @@ fn stage_with(
 	}
 	let benches = workshop.benches.get_mut(..threads).unwrap_or_default();
 	let failed = all_strips(&shared, strips, benches);
+	benches.iter_mut().for_each(Bench::trim);
 	if let Some(member) = failed.and_then(|n| stage.nodes.get(n)) {
 		return Err(refused(&member.node));
 	}

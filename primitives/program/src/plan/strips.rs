@@ -38,6 +38,19 @@ pub(super) struct Bench {
 	stack: Stack,
 }
 
+/// Most bytes of panels that a thread keeps from stage to stage.
+const MAX_KEPT_PANELS: usize = 64 << 20;
+
+impl Bench {
+	/// Gives back panels that have become large in all: every stage numbers its own ones from 0.
+	pub(super) fn trim(&mut self) {
+		let words: usize = self.panels.iter().map(Vec::capacity).sum();
+		if words > MAX_KEPT_PANELS / size_of::<i32>() {
+			self.panels.clear();
+		}
+	}
+}
+
 /// A buffer that a strip writes.
 enum Buffer<'a> {
 	Bytes(&'a mut [i8]),

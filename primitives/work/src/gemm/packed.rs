@@ -79,6 +79,15 @@ impl Packed {
 		self.rows
 	}
 
+	/// Bytes of its memory.
+	pub fn bytes(&self) -> usize {
+		let pairs = self.pairs.capacity() * size_of::<i64>();
+		#[cfg(all(feature = "std", target_arch = "x86_64"))]
+		return pairs + self.lines.capacity() * size_of::<Line>();
+		#[cfg(not(all(feature = "std", target_arch = "x86_64")))]
+		pairs
+	}
+
 	/// Values in one of its rows.
 	pub fn depth(&self) -> usize {
 		self.depth
