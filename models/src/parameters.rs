@@ -3,7 +3,7 @@
 //! The matrices of a model: their names, first values, and places in the state.
 
 use crate::{
-	architecture::Optimiser,
+	architecture::{Optimiser, FINEST_UNIT},
 	builder::Builder,
 	optimiser::{scalar_state, state_of, WEIGHT_LIMIT},
 };
@@ -86,7 +86,7 @@ impl Parameters<'_> {
 		let mut b = Builder::new();
 		let mut state = Vec::new();
 		for matrix in self.matrices {
-			let op = uniform(matrix.limit >> (self.optimiser.weight_unit() + 24));
+			let op = uniform(matrix.limit >> (self.optimiser.weight_unit() - FINEST_UNIT));
 			state.push(b.emit(op, &[], Element::I32, matrix.rows, matrix.cols)?);
 			for d in state_of(self.optimiser, matrix.rows, matrix.cols) {
 				state.push(b.emit(Op::Constant { value: 0 }, &[], d.element, d.rows, d.cols)?);

@@ -19,7 +19,7 @@ const MAX_INTEGER_RATE: u32 = 1 << 16;
 /// Largest weight decay in its unit.
 const MAX_INTEGER_DECAY: u32 = 255;
 /// Finest exponent of the unit of master weights.
-const FINEST_UNIT: i32 = -24;
+pub(crate) const FINEST_UNIT: i32 = -24;
 /// Coarsest exponent of the unit of master weights.
 const COARSEST_UNIT: i32 = -20;
 /// Most layers.

@@ -7,7 +7,7 @@ use crate::{
 	execute::Vectors,
 	program::{Program, Role},
 	slots::Given,
-	tensor::Tensor,
+	tensor::{Tensor, TensorDecl},
 };
 use alloc::vec::Vec;
 use poaiw_work::gemm::Packed;
@@ -51,8 +51,7 @@ impl<'a> Constants<'a> {
 	) -> Self {
 		let rights: Vec<Right> = plan.items.iter().flat_map(|item| item.rights()).collect();
 		let sets: Vec<(u16, &'a Tensor)> = sets.into_iter().collect();
-		let size =
-			|set: &Tensor| u64::from(set.rows()) * u64::from(set.cols()) * u64::from(set.element().bytes());
+		let size = |set: &Tensor| TensorDecl::new(set.element(), set.rows(), set.cols(), 0, 0).size();
 		let bytes = sets.iter().map(|(_, set)| size(set)).fold(0, u64::saturating_add);
 		// Narrow operands take more than that when they are packed.
 		let mut room = bytes.saturating_mul(2).saturating_add(SPARE_BYTES);

@@ -8,12 +8,11 @@
 //! Unsafe: vector loads and stores through pointers.
 
 use super::{
-	blocked::{check, fill, panel_words, panels_for, Engine, Line, Operand, TooLarge},
+	blocked::{check, fill, panel_words, Block, Engine, Operand, TooLarge},
 	octets::{fetch, get_half, put_half, Octet, OCTET},
 	Parts,
 };
-use alloc::vec::Vec;
-use core::{arch::x86_64::*, ops::Range};
+use core::arch::x86_64::*;
 
 pub(super) struct Pairs;
 
@@ -76,15 +75,7 @@ impl Operand<Pairs> for Parts<'_> {
 
 	#[inline]
 	#[target_feature(enable = "avx2")]
-	unsafe fn panels<'s>(
-		&self,
-		rows: Range<usize>,
-		depths: Range<usize>,
-		most_a: u8,
-		scratch: &'s mut Vec<Line>,
-	) -> Result<&'s [u32], TooLarge> {
-		let panels = panels_for::<Pairs>(&rows, &depths, scratch);
-		let block = (rows, depths);
+	unsafe fn write(&self, block: Block, most_a: u8, panels: &mut [u32]) -> Result<(), TooLarge> {
 		let scale = _mm256_set1_epi16(self.scale.into());
 		// SAFETY: given by the caller.
 		unsafe {
@@ -100,9 +91,8 @@ impl Operand<Pairs> for Parts<'_> {
 					*x = _mm256_add_epi16(*x, before);
 				}
 				put_pairs(sum, to, ROWS);
-			})?;
+			})
 		}
-		Ok(panels)
 	}
 }
 

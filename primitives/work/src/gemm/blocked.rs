@@ -104,18 +104,15 @@ pub(super) trait Operand<E: Engine> {
 	/// Values of a row.
 	fn depth(&self) -> usize;
 
-	/// A block of it in panels, for magnitudes up to `most_a`.
+	/// Writes a block of it, rows and depths, as panels, for magnitudes up to `most_a`.
 	///
 	/// # Safety
 	/// The processor must have the kernel's instructions.
-	unsafe fn panels<'s>(
-		&self,
-		rows: Range<usize>,
-		depths: Range<usize>,
-		most_a: u8,
-		scratch: &'s mut Vec<Line>,
-	) -> Result<&'s [u32], TooLarge>;
+	unsafe fn write(&self, block: Block, most_a: u8, panels: &mut [u32]) -> Result<(), TooLarge>;
 }
+
+/// Rows and depths of a block of A.
+pub(super) type Block = (Range<usize>, Range<usize>);
 
 /// Packs the right operand, for a left one of magnitude `most_a` at most.
 ///
@@ -207,10 +204,12 @@ pub(super) unsafe fn multiply<E: Engine>(
 		for depths in blocks(a.depth()) {
 			let fresh = depths.start == 0;
 			let (block, after) = rest.split_at(padded * row_words::<E>(&depths));
+			let chunks = depths.len().div_ceil(CHUNK);
+			let panels = words(scratch, rows.len().div_ceil(E::MR) * panel_words::<E>(chunks));
 			// SAFETY: given by the caller.
 			unsafe {
-				let a = a.panels(rows.clone(), depths.clone(), most_a, scratch)?;
-				block_product::<E>((a, block, depths.len().div_ceil(CHUNK)), (c, n), fresh);
+				a.write((rows.clone(), depths), most_a, panels)?;
+				block_product::<E>((panels, block, chunks), (c, n), fresh);
 			}
 			rest = after;
 		}
@@ -226,32 +225,14 @@ impl<E: Engine> Operand<E> for Matrix<'_> {
 
 	#[inline]
 	#[target_feature(enable = "avx2")]
-	unsafe fn panels<'s>(
-		&self,
-		rows: Range<usize>,
-		depths: Range<usize>,
-		most_a: u8,
-		scratch: &'s mut Vec<Line>,
-	) -> Result<&'s [u32], TooLarge> {
-		let panels = panels_for::<E>(&rows, &depths, scratch);
+	unsafe fn write(&self, block: Block, most_a: u8, panels: &mut [u32]) -> Result<(), TooLarge> {
 		// SAFETY: given by the caller.
 		unsafe {
-			fill::<E>(*self, (rows, depths), most_a, panels, |octet, last, to| {
-				E::put_a(octet, last, most_a, to)
-			})?
-		};
-		Ok(panels)
+			fill::<E>(*self, block, most_a, panels, |octet, last, to| {
+				E::put_a(octet, last, most_a, to);
+			})
+		}
 	}
-}
-
-/// Memory for the panels of a block of A.
-pub(super) fn panels_for<'s, E: Engine>(
-	rows: &Range<usize>,
-	depths: &Range<usize>,
-	scratch: &'s mut Vec<Line>,
-) -> &'s mut [u32] {
-	let panel_words = panel_words::<E>(depths.len().div_ceil(CHUNK));
-	words(scratch, rows.len().div_ceil(E::MR) * panel_words)
 }
 
 /// Hands four rows of a block of A after the other to `put`, the first or the last ones of an octet, with the words of
@@ -263,7 +244,7 @@ pub(super) fn panels_for<'s, E: Engine>(
 #[target_feature(enable = "avx2")]
 pub(super) unsafe fn fill<E: Engine>(
 	a: Matrix<'_>,
-	(rows, depths): (Range<usize>, Range<usize>),
+	(rows, depths): Block,
 	most_a: u8,
 	panels: &mut [u32],
 	put: impl Fn(Octet, bool, &mut [u32]),

@@ -40,12 +40,7 @@ impl Packed {
 	/// # Errors
 	/// None at present.
 	pub fn pack(&mut self, kernel: Kernel, b: Matrix<'_>, most_a: u8) -> Result<(), Error> {
-		(self.rows, self.depth, self.most_a) = (b.rows, b.depth, most_a.min(128));
-		#[cfg(all(feature = "std", target_arch = "x86_64"))]
-		{
-			self.format = Format::new(kernel, self.most_a, b.data);
-		}
-		self.fill(kernel, b);
+		self.fill(kernel, b, most_a, false);
 		Ok(())
 	}
 
@@ -55,22 +50,25 @@ impl Packed {
 	/// # Errors
 	/// As [`Packed::pack`].
 	pub fn pack_for_parts(&mut self, kernel: Kernel, b: Matrix<'_>, most_a: u8) -> Result<(), Error> {
-		(self.rows, self.depth, self.most_a) = (b.rows, b.depth, most_a.min(128));
-		#[cfg(all(feature = "std", target_arch = "x86_64"))]
-		{
-			self.format = Format::of_parts(kernel);
-		}
-		self.fill(kernel, b);
+		self.fill(kernel, b, most_a, true);
 		Ok(())
 	}
 
-	fn fill(&mut self, kernel: Kernel, b: Matrix<'_>) {
-		let _ = kernel;
+	fn fill(&mut self, kernel: Kernel, b: Matrix<'_>, most_a: u8, for_parts: bool) {
+		(self.rows, self.depth, self.most_a) = (b.rows, b.depth, most_a.min(128));
 		#[cfg(all(feature = "std", target_arch = "x86_64"))]
-		if let Some(format) = self.format {
-			format.pack(b, self.most_a, &mut self.lines);
-			return;
+		{
+			self.format = match for_parts {
+				true => Format::of_parts(kernel),
+				false => Format::new(kernel, self.most_a, b.data),
+			};
+			if let Some(format) = self.format {
+				format.pack(b, self.most_a, &mut self.lines);
+				return;
+			}
 		}
+		#[cfg(not(all(feature = "std", target_arch = "x86_64")))]
+		let _ = (kernel, for_parts);
 		scalar::pack(b, &mut self.pairs);
 	}
 
