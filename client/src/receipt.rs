@@ -99,6 +99,7 @@ pub fn write(folder: &Path, result: &Verified, receipt: &Receipt) -> Result<()> 
 	let claim = &result.attestation;
 	let index = json!({
 		"format": "row-major, little-endian; element i8 or i32",
+		"program_root": hex32(&result.report.spec.program_root),
 		"final_state_root": hex32(&claim.final_state_root),
 		"output_root": hex32(&claim.output_root),
 		"state": state,

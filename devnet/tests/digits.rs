@@ -5,8 +5,9 @@
 
 mod support;
 
-use poaiw_devnet::{network::accounts, report::accuracy, Report, WorkerOptions};
-use serde_json::Value;
+use poaiw_devnet::{network::accounts, report::accuracy, Network, Report, WorkerOptions};
+use serde_json::{json, Value};
+use std::path::Path;
 use support::{gpu_worker, manifest, network, wait, wait_for_state};
 
 /// How far finality may be behind the head.
@@ -77,4 +78,41 @@ fn digits_should_be_mined_verified_and_paid_when_posted_on_a_development_network
 	let receipt: Value = serde_json::from_slice(&receipt).expect("the receipt is JSON");
 	assert_eq!(receipt["task"]["id"], task);
 	assert_eq!(receipt["task"]["state"], "settled");
+	export(network, &folder);
+}
+
+/// The result becomes floats by its own manifest, and by no other.
+fn export(network: &Network, result: &Path) {
+	let output = network.options.folder.join("digits.safetensors");
+	let export = |manifest: &Path| {
+		let [result, output, manifest] = [result, &output, manifest].map(|path| path.to_string_lossy());
+		network.client(&[
+			"model",
+			"export",
+			"--model",
+			&result,
+			"--output",
+			&output,
+			"--manifest",
+			&manifest,
+		])
+	};
+	let own = manifest("digits/digits.toml");
+	export(&own).expect("the weights are exported");
+	let bytes = std::fs::read(&output).expect("the weights are there");
+	let (length, rest) = bytes.split_at(8);
+	let length = u64::from_le_bytes(length.try_into().expect("8 bytes")) as usize;
+	let header: Value = serde_json::from_slice(&rest[..length]).expect("the header is JSON");
+	let shapes =
+		["layer.0.weight", "layer.1.weight", "layer.2.weight"].map(|name| header[name]["shape"].clone());
+	assert_eq!(shapes, [json!([512, 64]), json!([512, 512]), json!([10, 512])]);
+
+	let other = std::fs::read_to_string(&own).expect("the manifest is there");
+	let data = own.with_file_name("digits.csv.gz");
+	let other = other.replace("digits.csv.gz", &data.to_string_lossy());
+	let other = other.replace("rate = 0.003", "rate = 0.004");
+	let path = network.options.folder.join("other.toml");
+	std::fs::write(&path, other).expect("the other manifest is written");
+	let error = export(&path).expect_err("another task's manifest gave weights");
+	assert!(error.to_string().contains("of that task"), "{error}");
 }

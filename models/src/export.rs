@@ -6,9 +6,10 @@ use crate::{
 	architecture::Architecture,
 	card::Card,
 	error::{field, ModelError},
+	manifest::{hex, Task},
 	optimiser::scalar_state,
 	parameters::Parameters,
-	trained::{read_index, Entry, Trained},
+	trained::{read_index, Entry, Index, Trained},
 };
 use poaiw_program::Tensor;
 use safetensors::{serialize, tensor::TensorView, Dtype};
@@ -20,15 +21,15 @@ pub const ARCHITECTURE: &str = "poaiw.architecture";
 pub const CARD: &str = "poaiw.card";
 
 /// The weights of a downloaded result as a safetensors file: `value = integer · 2^unit` with the unit of the optimiser's
-/// weights (-24 up to a rate of 0.0039), rounded to float32. (The state does not say its unit: the architecture of
-/// another task, with another rate, gives other numbers.)
+/// weights (-24 up to a rate of 0.0039), rounded to float32.
 ///
-/// A text model carries its own description; for other models the architecture of the task is needed, and matrices
-/// are named `layer.0.weight`, `layer.1.weight`, ….
+/// A text model carries its own description. For other models the task's manifest is needed, with the files that it
+/// names: the state does not say its unit, so the manifest is compiled and has to give the program of the result.
+/// Matrices are named `layer.0.weight`, `layer.1.weight`, ….
 ///
 /// # Errors
-/// If a file is missing or altered, or the tensors are not those of the architecture.
-pub fn from_folder(folder: &Path, architecture: Option<&Architecture>) -> Result<Vec<u8>, ModelError> {
+/// If a file is missing or altered, or the manifest is that of another task.
+pub fn from_folder(folder: &Path, manifest: Option<&Path>) -> Result<Vec<u8>, ModelError> {
 	let index = read_index(folder)?;
 	let read = |entries: &[Entry]| -> Result<Vec<Tensor>, ModelError> {
 		entries.iter().map(|entry| entry.read(folder)).collect()
@@ -39,11 +40,31 @@ pub fn from_folder(folder: &Path, architecture: Option<&Architecture>) -> Result
 			return language_model(card, state);
 		}
 	}
-	match architecture {
-		Some(architecture) => classifier(architecture, &state),
+	match manifest {
+		Some(manifest) => classifier(&architecture_of(manifest, &index)?, &state),
 		None => {
 			let remedy = "name the task's manifest: only text models carry their own description";
 			Err(field("architecture", "missing", remedy.into()))
+		}
+	}
+}
+
+/// The architecture in a manifest, whose program is that of the result.
+fn architecture_of(manifest: &Path, index: &Index) -> Result<Architecture, ModelError> {
+	let folder = manifest.parent().unwrap_or(Path::new("."));
+	let task = Task::from_file(manifest)?;
+	let got = format!("0x{}", hex(&task.workload.hash()));
+	match &index.program_root {
+		Some(expected) if *expected == got => task.manifest.architecture(folder),
+		Some(expected) => {
+			let remedy = format!(
+				"the result is of the program {expected}: give the manifest and the data of that task"
+			);
+			Err(field("the manifest's program", got, remedy))
+		}
+		None => {
+			let remedy = "download the result again: `poaiw task result`".to_string();
+			Err(field("program_root of index.json", "missing", remedy))
 		}
 	}
 }

@@ -7,6 +7,7 @@ use crate::{
 	architecture::{Objective, Transformer},
 	card::Card,
 	error::{field, ModelError},
+	manifest::hex,
 	optimiser::WEIGHT_LIMIT,
 	parameters::{Matrix, Parameters},
 	text::Vocabulary,
@@ -170,6 +171,8 @@ fn check(matrices: &[Matrix], per_matrix: usize, state: &[Tensor]) -> Result<(),
 /// What the folder of a result says about its tensors.
 #[derive(Deserialize)]
 pub(crate) struct Index {
+	/// Commitment to the task's workload.
+	pub(crate) program_root: Option<String>,
 	pub(crate) state: Vec<Entry>,
 	pub(crate) outputs: Vec<Entry>,
 }
@@ -235,7 +238,7 @@ impl Entry {
 		let bytes = fs::read(&path).map_err(fail)?;
 		let tensor = Tensor::from_bytes(&decl, &bytes).map_err(|e| refuse(e.to_string()))?;
 		let root = tensor.root().map_err(|e| refuse(e.to_string()))?;
-		let got: String = root.iter().map(|b| format!("{b:02x}")).collect();
+		let got = hex(&root);
 		if self.root.trim_start_matches("0x") != got {
 			return Err(refuse(format!(
 				"its commitment is 0x{got}, the index says {}: download the result again",

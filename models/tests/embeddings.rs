@@ -3,6 +3,7 @@
 //! Embeddings by an encoder that a task has trained: alone or in company, here or as an inference task, from a downloaded
 //! result.
 
+mod downloaded;
 mod pairs;
 
 use pairs::{corpus, description, trained, Job};
@@ -18,14 +19,8 @@ use poaiw_models::{
 	TaskManifest,
 };
 use poaiw_program::{interpreter::run_segment, random::mix, Op, SegmentOutput, Tensor};
-use std::{
-	fs,
-	path::{Path, PathBuf},
-	sync::{
-		atomic::{AtomicU32, Ordering},
-		OnceLock,
-	},
-};
+use std::{fs, path::Path, sync::OnceLock};
+use tempfile::{tempdir, TempDir};
 
 fn run() -> &'static SegmentOutput {
 	static RUN: OnceLock<SegmentOutput> = OnceLock::new();
@@ -130,61 +125,27 @@ fn an_inference_task_should_leave_the_outputs_of_a_local_run() {
 	}
 }
 
-/// A folder that is removed at the end.
-struct Folder(PathBuf);
-
-impl Folder {
-	fn new() -> Self {
-		static NUMBER: AtomicU32 = AtomicU32::new(0);
-		let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-		let path = std::env::temp_dir().join(format!("poaiw-embeddings-{}-{number}", std::process::id()));
-		fs::create_dir_all(&path).unwrap();
-		Self(path)
-	}
-
-	/// Writes a result as `poaiw task result` does.
-	fn save(&self, state: &[Tensor], outputs: &[Tensor]) {
-		let write = |name: &str, tensors: &[Tensor]| -> Vec<serde_json::Value> {
-			let entry = |(n, t): (usize, &Tensor)| {
-				let file = format!("{name}-{n:03}.bin");
-				fs::write(self.0.join(&file), t.to_bytes()).unwrap();
-				let (lo, hi) = t.element().limits();
-				let root: String = t.root().unwrap().iter().map(|b| format!("{b:02x}")).collect();
-				serde_json::json!({
-					"file": file, "element": if t.i8s().is_some() { "i8" } else { "i32" },
-					"rows": t.rows(), "cols": t.cols(), "lo": lo, "hi": hi, "root": format!("0x{root}"),
-				})
-			};
-			tensors.iter().enumerate().map(entry).collect()
-		};
-		let index =
-			serde_json::json!({ "state": write("state", state), "outputs": write("output", outputs) });
-		fs::write(self.0.join("index.json"), index.to_string()).unwrap();
-	}
-}
-
-impl Drop for Folder {
-	fn drop(&mut self) {
-		let _ = fs::remove_dir_all(&self.0);
-	}
+/// The result that a folder has.
+fn save(folder: &TempDir, state: &[Tensor], outputs: &[Tensor]) {
+	downloaded::save(folder.path(), &[0; 32], state, outputs);
 }
 
 #[test]
 fn a_downloaded_encoder_should_embed_as_the_trained_one_and_refuse_to_continue_texts() {
-	let folder = Folder::new();
-	folder.save(&run().state, &run().outputs);
-	let opened = TextEncoder::open(&folder.0).unwrap();
+	let folder = tempdir().unwrap();
+	save(&folder, &run().state, &run().outputs);
+	let opened = TextEncoder::open(folder.path()).unwrap();
 	let texts = ["AaBbCc", "Hh"];
 	assert_eq!(opened.embed(&texts).unwrap(), encoder().embed(&texts).unwrap());
 
-	let error = LanguageModel::from_folder(&folder.0).unwrap_err().to_string();
+	let error = LanguageModel::from_folder(folder.path()).unwrap_err().to_string();
 	for part in ["`model.kind` is encoder", "poaiw model embed", "transformer"] {
 		assert!(error.contains(part), "`{error}` does not say `{part}`");
 	}
-	let mut flipped = fs::read(folder.0.join("state-000.bin")).unwrap();
+	let mut flipped = fs::read(folder.path().join("state-000.bin")).unwrap();
 	flipped[5] ^= 1;
-	fs::write(folder.0.join("state-000.bin"), &flipped).unwrap();
-	let error = TextEncoder::open(&folder.0).unwrap_err().to_string();
+	fs::write(folder.path().join("state-000.bin"), &flipped).unwrap();
+	let error = TextEncoder::open(folder.path()).unwrap_err().to_string();
 	assert!(error.contains("its commitment is"), "{error}");
 }
 
@@ -192,22 +153,22 @@ fn a_downloaded_encoder_should_embed_as_the_trained_one_and_refuse_to_continue_t
 fn results_that_are_no_encoder_should_be_refused_with_a_remedy() {
 	let job = Job::new(&description("transformer", 2, ""), &corpus());
 	let decoder = job.train(1).pop().unwrap();
-	let folder = Folder::new();
+	let folder = tempdir().unwrap();
 	let says = |why: &[&str]| {
-		let error = TextEncoder::open(&folder.0).unwrap_err().to_string();
+		let error = TextEncoder::open(folder.path()).unwrap_err().to_string();
 		for part in why {
 			assert!(error.contains(part), "`{error}` does not say `{part}`");
 		}
 	};
 	says(&["config.json"]);
-	folder.save(&decoder.state, &decoder.outputs);
+	save(&folder, &decoder.state, &decoder.outputs);
 	says(&["`model.kind` is transformer", "poaiw model sample", "encoder"]);
-	folder.save(&decoder.state, &decoder.outputs[..1]);
+	save(&folder, &decoder.state, &decoder.outputs[..1]);
 	says(&["there is no model card"]);
 	// The state of a decoder has no embedding of a mask token.
-	folder.save(&decoder.state, &run().outputs);
+	save(&folder, &decoder.state, &run().outputs);
 	says(&["`tok`", "don't belong together"]);
-	folder.save(&run().state[..6], &run().outputs);
+	save(&folder, &run().state[..6], &run().outputs);
 	says(&["it has 6 tensors where the model has 27"]);
 }
 
@@ -232,16 +193,16 @@ fn texts_that_do_not_fit_the_model_should_be_refused() {
 
 #[test]
 fn an_inference_manifest_should_build_from_a_result() {
-	let folder = Folder::new();
-	folder.save(&run().state, &run().outputs);
+	let folder = tempdir().unwrap();
+	save(&folder, &run().state, &run().outputs);
 	let build = |lines: &str, inference: &str| {
-		fs::write(folder.0.join("lines.txt"), lines).unwrap();
+		fs::write(folder.path().join("lines.txt"), lines).unwrap();
 		let text = format!(
 			"title = \"t\"\nclass = \"inference\"\n[inference]\nmodel = \".\"\n{inference}\n\
 			[data]\nfile = \"lines.txt\"\nformat = \"lines\"\n[price]\ntip_per_gmac = 1\nmax_total = 1\n\
 			[verification]\nsampled = 1\nverifiers = 1\n[terms]\ndeadline_blocks = 9\n"
 		);
-		TaskManifest::from_toml(&text).and_then(|manifest| manifest.build(&folder.0))
+		TaskManifest::from_toml(&text).and_then(|manifest| manifest.build(folder.path()))
 	};
 	let lines = "AaBb\nHh\nGgFfEe\n";
 	let task = build(lines, "length = 8\nbatch = 2").unwrap();
@@ -283,8 +244,8 @@ fn an_encoder_should_be_exported_with_its_card_and_the_row_of_its_mask_token() {
 	assert_eq!(card["architecture"]["model"]["kind"], "encoder");
 	assert_eq!(card["architecture"]["model"]["masked_share"], 0.15);
 	// The same from a folder.
-	let folder = Folder::new();
-	folder.save(&run().state, &run().outputs);
-	assert_eq!(export::from_folder(&folder.0, None).unwrap(), bytes);
-	assert!(Trained::from_folder(&folder.0).is_ok());
+	let folder = tempdir().unwrap();
+	save(&folder, &run().state, &run().outputs);
+	assert_eq!(export::from_folder(folder.path(), None).unwrap(), bytes);
+	assert!(Trained::from_folder(folder.path()).is_ok());
 }

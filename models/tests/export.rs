@@ -2,10 +2,17 @@
 
 //! Trained weights as safetensors.
 
-use poaiw_models::{export, safetensors_file::TensorFile, Architecture};
+mod downloaded;
+
+use downloaded::{hex, save};
+use poaiw_models::{export, safetensors_file::TensorFile, Architecture, Task};
 use poaiw_program::Tensor;
 use safetensors::SafeTensors;
-use std::{fs, path::Path};
+use std::{
+	fs,
+	path::{Path, PathBuf},
+};
+use tempfile::tempdir;
 
 const ARCHITECTURE: &str = "model = { kind = \"mlp\", layers = [2, 3, 2] }\n\
 	training = { batch = 2, epochs = 1, steps_per_segment = 1 }\n\
@@ -60,37 +67,70 @@ fn a_state_of_another_architecture_should_be_refused() {
 	assert!(error.to_string().contains("layer.1.weight"), "{error}");
 }
 
+/// A manifest with this architecture, and its data, in a folder.
+fn manifest(folder: &Path, rate: &str) -> PathBuf {
+	fs::write(folder.join("data.csv"), "1,2,0\n3,4,1\n5,6,0\n7,8,1\n").unwrap();
+	let architecture = ARCHITECTURE.replace("rate = 0.001", &format!("rate = {rate}"));
+	let architecture = architecture.lines().map(|line| format!("architecture.{line}\n"));
+	let text = architecture.collect::<String>()
+		+ "title = \"a small network\"\nclass = \"training\"\n\
+		data = { file = \"data.csv\", format = \"csv\", classes = 2, held_out = { every = 4, remainder = 0 } }\n\
+		price = { tip_per_gmac = 1, max_total = 1 }\nverification = { sampled = 1, verifiers = 3 }\n\
+		terms = { deadline_blocks = 100 }\n";
+	let path = folder.join(format!("task-{rate}.toml"));
+	fs::write(&path, text).unwrap();
+	path
+}
+
 #[test]
 fn a_downloaded_result_should_be_exported_and_an_altered_one_refused() {
-	let folder = std::env::temp_dir().join(format!("poaiw-export-{}", std::process::id()));
-	fs::create_dir_all(&folder).unwrap();
-	let hex = |bytes: [u8; 32]| bytes.iter().map(|b| format!("{b:02x}")).collect::<String>();
-	let entry = |(n, tensor): (usize, &Tensor)| {
-		let file = format!("state-{n:03}.bin");
-		fs::write(folder.join(&file), tensor.to_bytes()).unwrap();
-		serde_json::json!({
-			"file": file, "element": "i32", "rows": tensor.rows(), "cols": tensor.cols(),
-			"lo": i32::MIN, "hi": i32::MAX, "root": format!("0x{}", hex(tensor.root().unwrap())),
-		})
-	};
-	let state = state();
-	let entries: Vec<_> = state.iter().enumerate().map(entry).collect();
-	let index = serde_json::json!({ "state": entries, "outputs": [] });
-	fs::write(folder.join("index.json"), index.to_string()).unwrap();
-	let architecture = architecture();
+	let folder = tempdir().unwrap();
+	let manifest = manifest(folder.path(), "0.001");
+	let program = Task::from_file(&manifest).unwrap().workload.hash();
+	save(folder.path(), &program, &state(), &[]);
 	assert_eq!(
-		export::from_folder(&folder, Some(&architecture)).unwrap(),
-		export::classifier(&architecture, &state).unwrap()
+		export::from_folder(folder.path(), Some(&manifest)).unwrap(),
+		export::classifier(&architecture(), &state()).unwrap()
 	);
-	let error = export::from_folder(&folder, None).unwrap_err().to_string();
+	let error = export::from_folder(folder.path(), None).unwrap_err().to_string();
 	assert!(
 		error.contains("architecture") && error.contains("manifest"),
 		"{error}"
 	);
-	let path = folder.join("state-000.bin");
+	let path = folder.path().join("state-000.bin");
 	let mut bytes = fs::read(&path).unwrap();
 	bytes[0] ^= 1;
 	fs::write(&path, bytes).unwrap();
-	assert!(export::from_folder(&folder, Some(&architecture)).is_err());
-	fs::remove_dir_all(&folder).unwrap();
+	let error = export::from_folder(folder.path(), Some(&manifest))
+		.unwrap_err()
+		.to_string();
+	assert!(error.contains("state-000.bin"), "{error}");
+}
+
+// The weights of another rate may have another unit: they would be exported four times too large.
+#[test]
+fn a_result_should_not_be_exported_by_the_manifest_of_another_task() {
+	let folder = tempdir().unwrap();
+	let (of_result, other) = (manifest(folder.path(), "0.001"), manifest(folder.path(), "0.015"));
+	let program = Task::from_file(&of_result).unwrap().workload.hash();
+	save(folder.path(), &program, &state(), &[]);
+	let error = export::from_folder(folder.path(), Some(&other))
+		.unwrap_err()
+		.to_string();
+	assert!(
+		error.contains(&hex(&program)) && error.contains("of that task"),
+		"{error}"
+	);
+	let index = folder.path().join("index.json");
+	let without = fs::read_to_string(&index)
+		.unwrap()
+		.replace("program_root", "root");
+	fs::write(&index, without).unwrap();
+	let error = export::from_folder(folder.path(), Some(&of_result))
+		.unwrap_err()
+		.to_string();
+	assert!(
+		error.contains("program_root") && error.contains("download"),
+		"{error}"
+	);
 }

@@ -12,11 +12,8 @@ use poaiw_models::{
 	TaskManifest,
 };
 use proptest::prelude::*;
-use std::{
-	fs,
-	path::{Path, PathBuf},
-	sync::atomic::{AtomicU32, Ordering},
-};
+use std::{fs, path::Path};
+use tempfile::{tempdir, TempDir};
 
 const QUERY: &str = "encoder.layer.1.attention.self.query.weight";
 
@@ -26,26 +23,9 @@ fn read(bytes: Vec<u8>) -> Result<Encoder, String> {
 		.map_err(|e| e.to_string())
 }
 
-/// A folder with a whole model, removed at the end.
-struct Folder(PathBuf);
-
-impl Folder {
-	fn path(&self) -> &Path {
-		&self.0
-	}
-}
-
-impl Drop for Folder {
-	fn drop(&mut self) {
-		let _ = fs::remove_dir_all(&self.0);
-	}
-}
-
-fn folder() -> Folder {
-	static NUMBER: AtomicU32 = AtomicU32::new(0);
-	let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-	let folder = Folder(std::env::temp_dir().join(format!("poaiw-import-{}-{number}", std::process::id())));
-	fs::create_dir_all(folder.path()).unwrap();
+/// A folder with a whole model.
+fn folder() -> TempDir {
+	let folder = tempdir().unwrap();
 	write_folder(folder.path());
 	folder
 }

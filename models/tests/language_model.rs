@@ -2,6 +2,8 @@
 
 //! A language model end to end on the example text: trained in integers, measured, saved as a result, and sampled.
 
+mod downloaded;
+
 use poaiw_models::{
 	card::Card,
 	sample::{LanguageModel, Sampling},
@@ -18,6 +20,7 @@ use std::{
 	fs,
 	path::{Path, PathBuf},
 };
+use tempfile::tempdir;
 
 fn example(name: &str) -> PathBuf {
 	Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -165,43 +168,29 @@ fn logits_of_a_sequence_should_not_depend_on_the_sequences_beside_it() {
 	assert_ne!(other[..size], together[4 * size..]);
 }
 
-/// Writes a state and outputs as `poaiw task result` does.
+/// The result that a folder has.
 fn save(folder: &Path, state: &[Tensor], outputs: &[Tensor]) {
-	let write = |name: &str, tensors: &[Tensor]| -> Vec<serde_json::Value> {
-		let entry = |(n, t): (usize, &Tensor)| {
-			let file = format!("{name}-{n:03}.bin");
-			fs::write(folder.join(&file), t.to_bytes()).unwrap();
-			let (lo, hi) = t.element().limits();
-			let root: String = t.root().unwrap().iter().map(|b| format!("{b:02x}")).collect();
-			serde_json::json!({
-				"file": file, "element": if t.i8s().is_some() { "i8" } else { "i32" },
-				"rows": t.rows(), "cols": t.cols(), "lo": lo, "hi": hi, "root": format!("0x{root}"),
-			})
-		};
-		tensors.iter().enumerate().map(entry).collect()
-	};
-	let index = serde_json::json!({ "state": write("state", state), "outputs": write("output", outputs) });
-	fs::write(folder.join("index.json"), index.to_string()).unwrap();
+	downloaded::save(folder, &[0; 32], state, outputs);
 }
 
 #[test]
 fn a_saved_result_should_be_used_without_its_manifest_and_altered_files_refused() {
-	let folder = std::env::temp_dir().join(format!("poaiw-language-model-{}", std::process::id()));
-	fs::create_dir_all(&folder).unwrap();
+	let folder = tempdir().unwrap();
+	let folder = folder.path();
 	let (_, outputs) = quick();
 	let last = outputs.last().unwrap();
-	save(&folder, &last.state, &last.outputs);
+	save(folder, &last.state, &last.outputs);
 	let sampling = Sampling {
 		temperature: 0.0,
 		seed: 0,
 	};
 	let direct = LanguageModel::new(card(last), last.state.clone()).unwrap();
-	let loaded = LanguageModel::from_folder(&folder).unwrap();
+	let loaded = LanguageModel::from_folder(folder).unwrap();
 	let text = |model: &LanguageModel| model.sample("the ", 40, sampling).unwrap();
 	assert_eq!(text(&direct), text(&loaded));
 
 	let says = |why: &str| {
-		let error = LanguageModel::from_folder(&folder).unwrap_err().to_string();
+		let error = LanguageModel::from_folder(folder).unwrap_err().to_string();
 		assert!(error.contains(why), "`{error}` does not say `{why}`");
 	};
 	let weights = fs::read(folder.join("state-000.bin")).unwrap();
@@ -213,13 +202,13 @@ fn a_saved_result_should_be_used_without_its_manifest_and_altered_files_refused(
 	says("bytes where the index says");
 	fs::remove_file(folder.join("state-000.bin")).unwrap();
 	says("state-000.bin");
-	save(&folder, &last.state, &last.outputs[..1]);
+	save(folder, &last.state, &last.outputs[..1]);
 	says("there is no model card");
-	save(&folder, &last.state[..6], &last.outputs);
+	save(folder, &last.state[..6], &last.outputs);
 	says("it has 6 tensors where the model has 27");
 	let mut swapped = last.state.clone();
 	swapped.swap(0, 3);
-	save(&folder, &swapped, &last.outputs);
+	save(folder, &swapped, &last.outputs);
 	says("`tok`");
 	let index = fs::read_to_string(folder.join("index.json")).unwrap();
 	fs::write(
@@ -230,7 +219,6 @@ fn a_saved_result_should_be_used_without_its_manifest_and_altered_files_refused(
 	says("not a file of this folder");
 	fs::write(folder.join("index.json"), "{").unwrap();
 	says("download the result again");
-	fs::remove_dir_all(&folder).unwrap();
 }
 
 #[test]
@@ -275,12 +263,11 @@ fn gradients_in_two_operands_should_double_the_backward_products_and_train_as_we
 	let mut manifest = fs::read_to_string(example("quick.toml")).unwrap();
 	let shorter = Task::from_file(&example("quick.toml")).unwrap();
 	manifest = manifest.replace("context = 32", "context = 32\ngradient_bits = 13");
-	let folder = std::env::temp_dir().join(format!("poaiw-split-gradients-{}", std::process::id()));
-	fs::create_dir_all(&folder).unwrap();
+	let folder = tempdir().unwrap();
+	let folder = folder.path();
 	fs::write(folder.join("quick.toml"), manifest).unwrap();
 	fs::copy(example("alice.txt"), folder.join("alice.txt")).unwrap();
 	let longer = Task::from_file(&folder.join("quick.toml")).unwrap();
-	fs::remove_dir_all(&folder).unwrap();
 
 	let products = |task: &Task| {
 		let steps = &task.workload.step.instructions;

@@ -12,6 +12,7 @@ use poaiw_models::{
 use proptest::prelude::*;
 use serde_json::Value;
 use std::{fs, path::PathBuf};
+use tempfile::tempdir;
 
 fn example() -> PathBuf {
 	PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../examples/digits/digits.toml")
@@ -194,8 +195,8 @@ fn data_that_is_not_the_expected_one_should_be_refused() {
 
 #[test]
 fn data_files_with_errors_should_name_row_and_value() {
-	let folder = std::env::temp_dir().join(format!("poaiw-models-{}", std::process::id()));
-	fs::create_dir_all(&folder).unwrap();
+	let folder = tempdir().unwrap();
+	let folder = folder.path();
 	let encoding = Encoding {
 		offset: 0,
 		shift: 0,
@@ -231,7 +232,6 @@ fn data_files_with_errors_should_name_row_and_value() {
 		.unwrap_err()
 		.to_string()
 		.contains("one part would be empty"));
-	fs::remove_dir_all(&folder).unwrap();
 }
 
 /// Property names of every object in the schema, by its path; of alternatives, that whose kind is the example's.

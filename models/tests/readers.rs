@@ -11,28 +11,13 @@ use poaiw_models::{
 use proptest::prelude::*;
 use safetensors::{tensor::TensorView, Dtype};
 use std::{fs, io::Write, path::Path, path::PathBuf};
+use tempfile::{tempdir, TempDir};
 
-/// A folder of its own for a test.
-struct Folder(PathBuf);
-
-impl Folder {
-	fn new(name: &str) -> Self {
-		let path = std::env::temp_dir().join(format!("poaiw-readers-{name}-{}", std::process::id()));
-		fs::create_dir_all(&path).unwrap();
-		Self(path)
-	}
-
-	fn file(&self, name: &str, bytes: &[u8]) -> PathBuf {
-		let path = self.0.join(name);
-		fs::write(&path, bytes).unwrap();
-		path
-	}
-}
-
-impl Drop for Folder {
-	fn drop(&mut self) {
-		let _ = fs::remove_dir_all(&self.0);
-	}
+/// Writes a file of a folder.
+fn write_file(folder: &TempDir, name: &str, bytes: &[u8]) -> PathBuf {
+	let path = folder.path().join(name);
+	fs::write(&path, bytes).unwrap();
+	path
 }
 
 fn idx(sizes: &[u32], bytes: &[u8]) -> Vec<u8> {
@@ -50,14 +35,14 @@ const HALF: Encoding = Encoding {
 
 #[test]
 fn images_and_labels_should_be_read_packed_or_not() {
-	let folder = Folder::new("idx");
+	let folder = tempdir().unwrap();
 	let images = idx(&[3, 2, 2], &[0, 4, 8, 255, 1, 2, 3, 4, 100, 101, 102, 103]);
 	let labels = idx(&[3], &[2, 0, 1]);
-	let plain = folder.file("images", &images);
+	let plain = write_file(&folder, "images", &images);
 	let mut packer = GzEncoder::new(Vec::new(), Compression::default());
 	packer.write_all(&images).unwrap();
-	let packed = folder.file("images.gz", &packer.finish().unwrap());
-	let labels = folder.file("labels", &labels);
+	let packed = write_file(&folder, "images.gz", &packer.finish().unwrap());
+	let labels = write_file(&folder, "labels", &labels);
 	let examples = read_labelled(&plain, &labels, &HALF, 3).unwrap();
 	assert_eq!(examples, read_labelled(&packed, &labels, &HALF, 3).unwrap());
 	assert_eq!(examples.features, 4);
@@ -67,13 +52,15 @@ fn images_and_labels_should_be_read_packed_or_not() {
 
 #[test]
 fn image_files_with_errors_should_say_what_is_wrong() {
-	let folder = Folder::new("idx-bad");
+	let folder = tempdir().unwrap();
 	let says = |bytes: &[u8], why: &str| {
-		let error = read_idx(&folder.file("x", bytes)).unwrap_err().to_string();
+		let error = read_idx(&write_file(&folder, "x", bytes))
+			.unwrap_err()
+			.to_string();
 		assert!(error.contains(why), "`{error}` does not say `{why}`");
 	};
 	let good = idx(&[2, 3], &[1; 6]);
-	assert_eq!(read_idx(&folder.file("x", &good)).unwrap().sizes, [2, 3]);
+	assert_eq!(read_idx(&write_file(&folder, "x", &good)).unwrap().sizes, [2, 3]);
 	says(&[], "ends inside of its header");
 	says(&good[..7], "ends inside of its header");
 	says(&good[..good.len() - 1], "there are fewer");
@@ -85,7 +72,7 @@ fn image_files_with_errors_should_say_what_is_wrong() {
 	says(&idx(&[0], &[]), "1 to 1073741824 are read");
 	// A claim of 2^96 values allocates nothing.
 	says(&idx(&[u32::MAX; 3], &[1]), "1 to 1073741824 are read");
-	let unpacked = folder.file("x.gz", b"not gzip at all");
+	let unpacked = write_file(&folder, "x.gz", b"not gzip at all");
 	assert!(read_idx(&unpacked).is_err());
 	assert!(read_idx(Path::new("/nowhere/images"))
 		.unwrap_err()
@@ -95,11 +82,11 @@ fn image_files_with_errors_should_say_what_is_wrong() {
 
 #[test]
 fn labels_that_do_not_fit_their_images_should_be_refused() {
-	let folder = Folder::new("idx-labels");
-	let images = folder.file("images", &idx(&[2, 2], &[1, 2, 3, 200]));
+	let folder = tempdir().unwrap();
+	let images = write_file(&folder, "images", &idx(&[2, 2], &[1, 2, 3, 200]));
 	let plain = Encoding { shift: 0, ..HALF };
 	let says = |labels: &[u8], encoding: &Encoding, why: &str| {
-		let labels = folder.file("labels", labels);
+		let labels = write_file(&folder, "labels", labels);
 		let error = read_labelled(&images, &labels, encoding, 3)
 			.unwrap_err()
 			.to_string();
@@ -121,7 +108,7 @@ fn labels_that_do_not_fit_their_images_should_be_refused() {
 		"row 2: label 3: it must be a class from 0 to 2",
 	);
 	says(&idx(&[2], &[0, 1]), &plain, "row 2: 200 - offset 0 is 200");
-	let flat = folder.file("flat", &idx(&[2], &[0, 1]));
+	let flat = write_file(&folder, "flat", &idx(&[2], &[0, 1]));
 	let error = read_labelled(&flat, &flat, &HALF, 3).unwrap_err().to_string();
 	assert!(error.contains("one dimension"), "{error}");
 }
@@ -249,7 +236,7 @@ fn hostile_headers_should_be_refused_before_anything_is_read() {
 
 #[test]
 fn tensors_should_become_examples() {
-	let folder = Folder::new("tensors");
+	let folder = tempdir().unwrap();
 	let labels: Vec<u8> = [1i32, 0].iter().flat_map(|v| v.to_le_bytes()).collect();
 	let values = floats(&[0.0, 1.0, -0.5, 0.25]);
 	let write = |values: (Dtype, &[usize], &[u8]), labels: (Dtype, &[usize], &[u8])| {
@@ -257,7 +244,7 @@ fn tensors_should_become_examples() {
 			("values", values.0, values.1, values.2),
 			("labels", labels.0, labels.1, labels.2),
 		];
-		folder.file("x.safetensors", &tensors(&all))
+		write_file(&folder, "x.safetensors", &tensors(&all))
 	};
 	let good_labels = (Dtype::I32, &[2usize][..], &labels[..]);
 	let file = write((Dtype::F32, &[2, 2], &values), good_labels);
@@ -302,7 +289,11 @@ fn tensors_should_become_examples() {
 		&Encoding::plain(),
 		"tensor `values`: value 2 is NaN",
 	);
-	let lonely = folder.file("y.safetensors", &tensors(&[("values", Dtype::U8, &[1, 1], &[1])]));
+	let lonely = write_file(
+		&folder,
+		"y.safetensors",
+		&tensors(&[("values", Dtype::U8, &[1, 1], &[1])]),
+	);
 	says(
 		lonely,
 		&Encoding::plain(),
@@ -336,8 +327,8 @@ proptest! {
 		let at = at % (bytes.len() - 2);
 		bytes[at..at + 2].copy_from_slice(&with);
 		bytes.truncate(keep % (bytes.len() + 1));
-		let folder = Folder::new("fuzz");
-		let path = folder.file("x", &bytes);
+		let folder = tempdir().unwrap();
+		let path = write_file(&folder, "x", &bytes);
 		if let Ok(read) = read_idx(&path) {
 			prop_assert_eq!(read.sizes.iter().product::<usize>(), read.bytes.len());
 		}

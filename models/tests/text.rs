@@ -14,6 +14,7 @@ use std::{
 	fs,
 	path::{Path, PathBuf},
 };
+use tempfile::tempdir;
 
 fn example() -> PathBuf {
 	Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/char-transformer")
@@ -203,8 +204,8 @@ fn learning_byte_pairs_should_give_the_same_vocabulary_every_time() {
 
 #[test]
 fn text_files_that_cannot_be_read_should_be_named() {
-	let folder = std::env::temp_dir().join(format!("poaiw-text-{}", std::process::id()));
-	fs::create_dir_all(&folder).unwrap();
+	let folder = tempdir().unwrap();
+	let folder = folder.path();
 	let says = |bytes: &[u8], why: &str| {
 		let path = folder.join("a.txt");
 		fs::write(&path, bytes).unwrap();
@@ -220,7 +221,6 @@ fn text_files_that_cannot_be_read_should_be_named() {
 		.unwrap_err()
 		.to_string()
 		.contains("b.txt"));
-	fs::remove_dir_all(&folder).unwrap();
 }
 
 #[test]

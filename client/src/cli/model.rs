@@ -9,13 +9,10 @@ use poaiw_models::{
 	embed::TextEncoder,
 	export::from_folder,
 	sample::{LanguageModel, Sampling},
-	ModelError, TaskManifest,
+	ModelError,
 };
 use serde_json::json;
-use std::{
-	fs,
-	path::{Path, PathBuf},
-};
+use std::{fs, path::PathBuf};
 
 /// Commands for trained models.
 #[derive(Debug, Subcommand)]
@@ -37,7 +34,7 @@ pub struct ExportArgs {
 	/// File to write.
 	#[arg(long, value_name = "FILE")]
 	output: PathBuf,
-	/// Manifest of the task; needed unless the result is a language model.
+	/// Manifest of the task, with its data beside it; needed unless the result is a text model.
 	#[arg(long, value_name = "MANIFEST")]
 	manifest: Option<PathBuf>,
 }
@@ -88,15 +85,7 @@ fn export(out: Out, args: &ExportArgs) -> Result<u8> {
 		reason: error.to_string(),
 		next: "name the folder of a training task's result, and its manifest: --manifest TASK.toml",
 	};
-	let architecture = match &args.manifest {
-		Some(path) => {
-			let folder = path.parent().unwrap_or(Path::new("."));
-			let manifest = TaskManifest::from_file(path).map_err(wrong)?;
-			Some(manifest.architecture(folder).map_err(wrong)?)
-		}
-		None => None,
-	};
-	let bytes = from_folder(&args.model, architecture.as_ref()).map_err(wrong)?;
+	let bytes = from_folder(&args.model, args.manifest.as_deref()).map_err(wrong)?;
 	fs::write(&args.output, &bytes).map_err(|source| Error::File {
 		path: args.output.clone(),
 		source,
