@@ -6,7 +6,7 @@ use crate::{
 	builder::{Builder, Scaled},
 	layers::Operand,
 };
-use poaiw_program::{Element, Op, Reason, Rounding, TensorId};
+use poaiw_program::{Element, Op, Reason, TensorId};
 
 /// Left shift before the division by the sum of attention weights.
 const DIVIDE_SHIFT: u32 = 9;
@@ -156,7 +156,8 @@ impl Builder {
 		})
 	}
 
-	/// Gradients of queries, keys and values (rows of tokens again) from that of an attention's output.
+	/// Gradients of queries, keys and values (rows of tokens again) from that of an attention's output; `halves` says
+	/// whether gradients enter products as two operands.
 	///
 	/// # Errors
 	/// As [`Builder::emit`].
@@ -164,9 +165,9 @@ impl Builder {
 		&mut self,
 		heads: &Heads,
 		attention: &Attention,
-		gradient: Scaled,
+		(gradient, halves): (Scaled, bool),
 	) -> Result<[Scaled; 3], Reason> {
-		let (groups, keyed) = (heads.groups(), Rounding::Keyed);
+		let groups = heads.groups();
 		let filled = self.fill(gradient, ATTENTION_GRADIENT_BITS)?;
 		let stacked = self.split_heads(filled.mantissa, heads)?;
 		let op = Op::RowDivide { shift: DIVIDE_SHIFT };
@@ -175,16 +176,42 @@ impl Builder {
 			exponent: self.raise(filled.exponent, -(DIVIDE_SHIFT as i32))?,
 		};
 		// The gradient of the sum over tokens, whose division by the sum of weights is done.
-		let g = self.quantise(divided, keyed, heads.operand)?;
+		let g = self.quantise_gradient(divided, heads.operand, halves)?;
 
 		let weights = self.group_transpose(attention.weights, groups)?;
-		let columns = self.group_transpose(g.mantissa, groups)?;
-		let dv = self.group_product(weights, columns, groups)?;
+		let dv = self.product_of_halves(g, |b, half| {
+			let columns = b.group_transpose(half.mantissa, groups)?;
+			Ok(Scaled {
+				mantissa: b.group_product(weights, columns, groups)?,
+				..half
+			})
+		})?;
+		let of_weights =
+			self.product_of_halves(g, |b, half| b.scaled_group_product(half, attention.v, groups))?;
+		let of_scores = self.softmax_gradient(heads, attention, of_weights)?;
+		let s = self.quantise_gradient(of_scores, heads.operand, halves)?;
 
-		let of_weights = Scaled {
-			mantissa: self.group_product(g.mantissa, attention.v.mantissa, groups)?,
-			exponent: self.map(Op::Add, &[g.exponent, attention.v.exponent])?,
-		};
+		let keys = self.group_transposed(attention.k, groups)?;
+		let dq = self.product_of_halves(s, |b, half| b.scaled_group_product(half, keys, groups))?;
+		let queries = self.group_transposed(attention.q, groups)?;
+		let dk = self.product_of_halves(s, |b, half| {
+			let columns = b.group_transposed(half, groups)?;
+			b.scaled_group_product(columns, queries, groups)
+		})?;
+		let mut merged = [dq, dk, dv];
+		for x in &mut merged {
+			x.mantissa = self.merge_heads(x.mantissa, heads)?;
+		}
+		Ok(merged)
+	}
+
+	/// Gradient of the scores from that of the weights.
+	fn softmax_gradient(
+		&mut self,
+		heads: &Heads,
+		attention: &Attention,
+		of_weights: Scaled,
+	) -> Result<Scaled, Reason> {
 		let mut bits = WEIGHT_GRADIENT_BITS;
 		let most = u64::from(heads.length) * u64::from(heads.operand.limit());
 		while bits > 1 && most << bits > i32::MAX as u64 {
@@ -194,30 +221,23 @@ impl Builder {
 		let op = Op::SoftmaxBackward { limit: 1 << bits };
 		let d = self.decl(of_weights.mantissa);
 		let inputs = [attention.weights, of_weights.mantissa, attention.sum];
-		let of_scores = Scaled {
+		Ok(Scaled {
 			mantissa: self.emit(op, &inputs, Element::I32, d.rows, d.cols)?,
 			exponent: self.raise(of_weights.exponent, heads.scale())?,
-		};
-		let s = self.quantise(of_scores, keyed, heads.operand)?;
+		})
+	}
 
-		let keys = self.group_transpose(attention.k.mantissa, groups)?;
-		let dq = self.group_product(s.mantissa, keys, groups)?;
-		let rows = self.group_transpose(s.mantissa, groups)?;
-		let queries = self.group_transpose(attention.q.mantissa, groups)?;
-		let dk = self.group_product(rows, queries, groups)?;
-		Ok([
-			Scaled {
-				mantissa: self.merge_heads(dq, heads)?,
-				exponent: self.map(Op::Add, &[s.exponent, attention.k.exponent])?,
-			},
-			Scaled {
-				mantissa: self.merge_heads(dk, heads)?,
-				exponent: self.map(Op::Add, &[s.exponent, attention.q.exponent])?,
-			},
-			Scaled {
-				mantissa: self.merge_heads(dv, heads)?,
-				exponent: g.exponent,
-			},
-		])
+	fn group_transposed(&mut self, x: Scaled, groups: u32) -> Result<Scaled, Reason> {
+		Ok(Scaled {
+			mantissa: self.group_transpose(x.mantissa, groups)?,
+			..x
+		})
+	}
+
+	fn scaled_group_product(&mut self, a: Scaled, b: Scaled, groups: u32) -> Result<Scaled, Reason> {
+		Ok(Scaled {
+			mantissa: self.group_product(a.mantissa, b.mantissa, groups)?,
+			exponent: self.map(Op::Add, &[a.exponent, b.exponent])?,
+		})
 	}
 }

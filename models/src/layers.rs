@@ -54,6 +54,28 @@ impl Operand {
 	}
 }
 
+/// Operands whose sum is a gradient.
+#[derive(Clone, Copy, Debug)]
+pub struct Halves {
+	/// The upper half, or all of it.
+	pub first: Scaled,
+	/// The lower half, where it is cut in two.
+	pub rest: Option<Scaled>,
+}
+
+impl Halves {
+	/// Both halves, changed alike.
+	///
+	/// # Errors
+	/// Those of the change.
+	pub fn map(self, mut change: impl FnMut(Scaled) -> Result<Scaled, Reason>) -> Result<Self, Reason> {
+		Ok(Self {
+			first: change(self.first)?,
+			rest: self.rest.map(change).transpose()?,
+		})
+	}
+}
+
 /// A normalised matrix and what its gradient needs.
 #[derive(Clone, Copy, Debug)]
 pub struct Norm {
@@ -122,12 +144,49 @@ impl Builder {
 		self.quantise_by(x, shift, rounding, operand)
 	}
 
+	/// A gradient as operands of products, rounded with keyed random bits: to 13 bits as two halves, or one.
+	///
+	/// # Errors
+	/// As [`Builder::emit`].
+	pub fn quantise_gradient(&mut self, x: Scaled, operand: Operand, halves: bool) -> Result<Halves, Reason> {
+		if halves {
+			let [first, rest] = self.quantise_in_two(x)?;
+			return Ok(Halves {
+				first,
+				rest: Some(rest),
+			});
+		}
+		Ok(Halves {
+			first: self.quantise(x, Rounding::Keyed, operand)?,
+			rest: None,
+		})
+	}
+
+	/// The products of both halves as one.
+	///
+	/// # Errors
+	/// As [`Builder::emit`].
+	pub fn product_of_halves(
+		&mut self,
+		x: Halves,
+		product: impl Fn(&mut Self, Scaled) -> Result<Scaled, Reason>,
+	) -> Result<Scaled, Reason> {
+		let first = product(self, x.first)?;
+		match x.rest {
+			None => Ok(first),
+			Some(rest) => {
+				let rest = product(self, rest)?;
+				self.add_halves(first, rest)
+			}
+		}
+	}
+
 	/// Int7 operands whose sum is the tensor to 13 bits: the upper half is rounded half up, what is left of it with keyed
 	/// random bits. The first one's exponent is 6 higher.
 	///
 	/// # Errors
 	/// As [`Builder::emit`].
-	pub fn quantise_in_two(&mut self, x: Scaled) -> Result<[Scaled; 2], Reason> {
+	fn quantise_in_two(&mut self, x: Scaled) -> Result<[Scaled; 2], Reason> {
 		// The difference of a value and its upper half fits 2^30.
 		let x = match self.magnitude(x.mantissa) > 1 << HALVED_BITS {
 			true => self.fill(x, HALVED_BITS)?,
@@ -157,7 +216,7 @@ impl Builder {
 	///
 	/// # Errors
 	/// As [`Builder::emit`].
-	pub fn add_halves(&mut self, upper: Scaled, lower: Scaled) -> Result<Scaled, Reason> {
+	fn add_halves(&mut self, upper: Scaled, lower: Scaled) -> Result<Scaled, Reason> {
 		let bits = Operand::Narrow.bits();
 		let [most, rest] = [upper, lower].map(|x| u64::from(self.magnitude(x.mantissa)));
 		if (most << bits) + rest > i32::MAX as u64 {

@@ -9,9 +9,9 @@ use super::{
 };
 use crate::{
 	builder::{Builder, Scaled},
-	layers::Operand,
+	layers::{Halves, Operand},
 };
-use poaiw_program::{Op, Reason, Rounding, TensorId};
+use poaiw_program::{Op, Reason, TensorId};
 
 /// Exponent of the unit of the softmax gradient.
 const LOGIT_GRADIENT_UNIT: i32 = -16;
@@ -30,18 +30,10 @@ pub(super) struct Gradients {
 
 /// A gradient that reached the output of a product.
 struct Arrived {
-	/// Its operands.
-	first: Gradient,
-	/// The lower half, where the gradient is cut in two.
-	rest: Option<Gradient>,
-}
-
-/// Operands of a gradient.
-struct Gradient {
-	/// As they stand.
-	rows: Scaled,
+	/// As it stands.
+	rows: Halves,
 	/// Transposed, for the gradient of the weights.
-	columns: Scaled,
+	columns: Halves,
 }
 
 fn transposed(b: &mut Builder, x: Scaled) -> Result<Scaled, Reason> {
@@ -52,49 +44,21 @@ fn transposed(b: &mut Builder, x: Scaled) -> Result<Scaled, Reason> {
 }
 
 fn arrive(b: &mut Builder, shape: Shape<'_>, gradient: Scaled) -> Result<Arrived, Reason> {
-	let (first, rest) = if shape.model.split_gradients() {
-		let [upper, lower] = b.quantise_in_two(gradient)?;
-		(upper, Some(lower))
-	} else {
-		(b.quantise(gradient, Rounding::Keyed, Operand::Narrow)?, None)
-	};
-	let mut with_columns = |rows| {
-		let columns = transposed(b, rows)?;
-		Ok(Gradient { rows, columns })
-	};
-	Ok(Arrived {
-		first: with_columns(first)?,
-		rest: rest.map(with_columns).transpose()?,
-	})
+	let rows = b.quantise_gradient(gradient, Operand::Narrow, shape.model.split_gradients())?;
+	let columns = rows.map(|half| transposed(b, half))?;
+	Ok(Arrived { rows, columns })
 }
 
 impl Arrived {
 	/// Gradient of the product's input.
 	fn input(&self, b: &mut Builder, weights: Scaled) -> Result<Scaled, Reason> {
 		let weights = transposed(b, weights)?;
-		self.products(b, |g| g.rows, weights)
+		b.product_of_halves(self.rows, |b, half| b.product(half, weights))
 	}
 
 	/// Gradient of the product's weights.
 	fn weights(&self, b: &mut Builder, input: Scaled) -> Result<Scaled, Reason> {
-		self.products(b, |g| g.columns, input)
-	}
-
-	/// The products of every operand with `other`, as one.
-	fn products(
-		&self,
-		b: &mut Builder,
-		of: impl Fn(&Gradient) -> Scaled,
-		other: Scaled,
-	) -> Result<Scaled, Reason> {
-		let first = b.product(of(&self.first), other)?;
-		match &self.rest {
-			None => Ok(first),
-			Some(rest) => {
-				let rest = b.product(of(rest), other)?;
-				b.add_halves(first, rest)
-			}
-		}
+		b.product_of_halves(self.columns, |b, half| b.product(half, input))
 	}
 }
 
@@ -171,7 +135,11 @@ fn attention(
 	let input = transposed(b, block.o)?;
 	set(Part::Output, arrived.weights(b, input)?);
 	let of_output = arrived.input(b, weights(Part::Output))?;
-	let of_projections = b.attention_gradient(&heads, &block.attention, of_output)?;
+	let of_projections = b.attention_gradient(
+		&heads,
+		&block.attention,
+		(of_output, shape.model.split_gradients()),
+	)?;
 
 	let input = transposed(b, block.a)?;
 	let mut sum: Option<Scaled> = None;
