@@ -38,9 +38,10 @@ pub struct Transformer {
 	/// these products, so they may be wider than the others; the loss is about half a percent lower.
 	#[serde(default = "default_attention_bits")]
 	pub attention_bits: u32,
-	/// Bits of the gradients in the products of the backward pass, sign included: 7 or 13 (7 if it is not given). Thirteen
-	/// bits are two int7 operands, so the pass has twice the products, all of which draw tickets: a step takes about 1.4
-	/// times as long, the loss is a quarter to half a percent lower.
+	/// Bits of the gradients in the products of the backward pass, sign included: 7 or 13 (7 if it is not given; inside of
+	/// the attention `attention_bits` or 13). Thirteen bits are two int7 operands, so the pass has twice the products; those
+	/// outside of the attention draw tickets. A step takes about 1.4 times as long, the loss is a quarter to half a percent
+	/// lower, in windows of 256 tokens more: one operand has too few bits for gradients that differ by rows as they do there.
 	#[serde(default = "default_gradient_bits")]
 	pub gradient_bits: u32,
 	/// Windows of the held-out text that the evaluation measures, at most.
