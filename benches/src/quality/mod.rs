@@ -16,7 +16,6 @@ use anyhow::{Context, Result};
 use serde::{de::DeserializeOwned, Serialize};
 use std::{
 	fs,
-	ops::Range,
 	path::{Path, PathBuf},
 };
 
@@ -27,8 +26,6 @@ pub struct Bench {
 	pub data: Option<PathBuf>,
 	/// Folder for the environment and results.
 	pub work: PathBuf,
-	/// The seeds; the twin's rate is chosen with the first one.
-	pub seeds: Range<u32>,
 	/// Python of the virtual environment.
 	pub python: PathBuf,
 }
