@@ -97,11 +97,11 @@ fn programs_of_decoders_should_stay_the_same_when_encoders_change() {
 	for (manifest, expected) in [
 		(
 			"quick.toml",
-			"e912cd56223c5e230dca3a0a97588c9904b47993c5adcc6eab0eca7218bbc06e",
+			"88ef6253ba9342670c124022941d84aa5ef6a37769de2bff6f3fc8287e86a6c1",
 		),
 		(
 			"alice.toml",
-			"01bd792924cb0f2a8019781b340510e53c7253adcec6a46ced0532a1b48d1f66",
+			"24fd12dd47b2449d595484a70466a80af111b8573db2100e8e7187691f0a4458",
 		),
 	] {
 		let task = Task::from_file(&example().join(manifest)).unwrap();
