@@ -93,7 +93,7 @@ pub const CASES: &[Case] = &[
 	},
 	Case {
 		name: "char-256",
-		title: "Shakespeare by characters, transformer, 4 layers of width 192, windows of 256",
+		title: "Shakespeare, transformer, 4 layers of 192, windows of 256",
 		score: Score::Loss,
 		rates: TEXT_RATES,
 		// Two cores take half an hour for the first seed, a quarter of an hour for others.
