@@ -165,7 +165,8 @@ impl Builder {
 		&mut self,
 		heads: &Heads,
 		attention: &Attention,
-		(gradient, halves): (Scaled, bool),
+		gradient: Scaled,
+		halves: bool,
 	) -> Result<[Scaled; 3], Reason> {
 		let groups = heads.groups();
 		let filled = self.fill(gradient, ATTENTION_GRADIENT_BITS)?;

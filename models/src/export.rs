@@ -6,7 +6,7 @@ use crate::{
 	architecture::Architecture,
 	card::Card,
 	error::{field, ModelError},
-	manifest::{hex, Task},
+	manifest::Task,
 	optimiser::scalar_state,
 	parameters::Parameters,
 	trained::{read_index, Entry, Index, Trained},
@@ -53,7 +53,7 @@ pub fn from_folder(folder: &Path, manifest: Option<&Path>) -> Result<Vec<u8>, Mo
 fn architecture_of(manifest: &Path, index: &Index) -> Result<Architecture, ModelError> {
 	let folder = manifest.parent().unwrap_or(Path::new("."));
 	let task = Task::from_file(manifest)?;
-	let got = format!("0x{}", hex(&task.workload.hash()));
+	let got = format!("0x{}", hex::encode(task.workload.hash()));
 	match &index.program_root {
 		Some(expected) if *expected == got => task.manifest.architecture(folder),
 		Some(expected) => {

@@ -7,7 +7,6 @@ use crate::{
 	architecture::{Objective, Transformer},
 	card::Card,
 	error::{field, ModelError},
-	manifest::hex,
 	optimiser::WEIGHT_LIMIT,
 	parameters::{Matrix, Parameters},
 	text::Vocabulary,
@@ -238,7 +237,7 @@ impl Entry {
 		let bytes = fs::read(&path).map_err(fail)?;
 		let tensor = Tensor::from_bytes(&decl, &bytes).map_err(|e| refuse(e.to_string()))?;
 		let root = tensor.root().map_err(|e| refuse(e.to_string()))?;
-		let got = hex(&root);
+		let got = hex::encode(root);
 		if self.root.trim_start_matches("0x") != got {
 			return Err(refuse(format!(
 				"its commitment is 0x{got}, the index says {}: download the result again",

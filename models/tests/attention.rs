@@ -75,7 +75,7 @@ fn program(halves: bool) -> Program {
 		sum,
 	};
 	let gradients = b
-		.attention_gradient(&HEADS, &attention, (gradient, halves))
+		.attention_gradient(&HEADS, &attention, gradient, halves)
 		.unwrap();
 	b.program().outputs = gradients.iter().flat_map(|x| [x.mantissa, x.exponent]).collect();
 	b.finish()

@@ -2,7 +2,7 @@
 
 //! The data of a manifest: files, format, encoding, and what is held out.
 
-use super::{bounds, hex};
+use super::bounds;
 use crate::{
 	architecture::Architecture,
 	classifier,
@@ -131,7 +131,7 @@ impl Data {
 		match &self.root {
 			Some(expected) if parse_root(expected)? != *got => Err(ModelError::Root {
 				path: folder.join(&self.file),
-				got: format!("0x{}", hex(got)),
+				got: format!("0x{}", hex::encode(got)),
 				expected: expected.clone(),
 			}),
 			_ => Ok(()),
@@ -213,18 +213,8 @@ pub(super) fn parse_root(text: &str) -> Result<[u8; 32], ModelError> {
 			"give 0x and 64 hex digits, or leave the field out".into(),
 		)
 	};
-	let digits = text
-		.strip_prefix("0x")
-		.filter(|d| d.len() == 64 && d.is_ascii())
-		.ok_or_else(fault)?;
+	let digits = text.strip_prefix("0x").ok_or_else(fault)?;
 	let mut root = [0; 32];
-	for (to, pair) in root.iter_mut().zip(digits.as_bytes().chunks(2)) {
-		let pair = std::str::from_utf8(pair).map_err(|_| fault())?;
-		// `from_str_radix` would take a sign.
-		if !pair.bytes().all(|b| b.is_ascii_hexdigit()) {
-			return Err(fault());
-		}
-		*to = u8::from_str_radix(pair, 16).map_err(|_| fault())?;
-	}
+	hex::decode_to_slice(digits, &mut root).map_err(|_| fault())?;
 	Ok(root)
 }

@@ -306,7 +306,3 @@ fn bounds(name: &str, value: u64, least: u64, most: u64) -> Result<(), ModelErro
 		Err(field(name, value, format!("give {least} to {most}")))
 	}
 }
-
-pub(crate) fn hex(bytes: &[u8]) -> String {
-	bytes.iter().map(|b| format!("{b:02x}")).collect()
-}

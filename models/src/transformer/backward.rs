@@ -135,11 +135,8 @@ fn attention(
 	let input = transposed(b, block.o)?;
 	set(Part::Output, arrived.weights(b, input)?);
 	let of_output = arrived.input(b, weights(Part::Output))?;
-	let of_projections = b.attention_gradient(
-		&heads,
-		&block.attention,
-		(of_output, shape.model.split_gradients()),
-	)?;
+	let of_projections =
+		b.attention_gradient(&heads, &block.attention, of_output, shape.model.split_gradients())?;
 
 	let input = transposed(b, block.a)?;
 	let mut sum: Option<Scaled> = None;
